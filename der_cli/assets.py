@@ -1,0 +1,60 @@
+"""``der assets``: the inventory with what each asset is doing."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from der_cli.names import Known, resolve
+from der_cli.screen import SIGN_CONVENTION, live, mw, number, out, print_json, status, words
+from der_cli.table import Column, show
+from der_cli.world import DEFAULT_HEADEND, HeadendOption, JsonOption, world_of
+from der_client.models import Asset
+
+
+def assets(
+    ctx: typer.Context,
+    site: Annotated[str | None, typer.Option(metavar="NAME|ID", help="Only the assets of this site.")] = None,
+    headend: HeadendOption = DEFAULT_HEADEND,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the assets: limits, and what each is doing now."""
+    world = world_of(ctx)
+    with world.headend(headend) as client:
+        listed = list(client.assets())
+    if site is not None:
+        site_id = resolve(
+            site,
+            lambda: {Known(asset["site_id"], asset["site_name"]) for asset in listed},
+            what="site",
+            option="--site",
+        )
+        listed = [asset for asset in listed if asset["site_id"] == site_id]
+    if as_json:
+        print_json(listed)
+    else:
+        show_fleet(out(), listed, now=world.now())
+
+
+def show_fleet(console: Console, listed: Sequence[Asset], *, now: datetime) -> None:
+    """Print the table of assets."""
+    if not listed:
+        console.print("No assets.")
+        return
+    columns: list[Column[Asset]] = [
+        Column("Asset", lambda a: words(a["name"])),
+        Column("Site", lambda a: words(a["site_name"]), rank=3),
+        Column("Type", lambda a: words(a["asset_type"]), rank=6),
+        Column("MWh", lambda a: number(a["capacity_mwhr"]), rank=4, right=True),
+        Column("Min MW", lambda a: mw(a["min_mw"]), rank=2, right=True),
+        Column("Max MW", lambda a: mw(a["max_mw"]), rank=2, right=True),
+        Column("MW", lambda a: live(mw(a["current_mw"]), a, now), right=True),
+        Column("Setpoint", lambda a: live(mw(a["setpoint_mw"]), a, now), rank=5, right=True),
+        Column("SOC %", lambda a: live(number(a["soc_pct"]), a, now), rank=1, right=True),
+        Column("Status", lambda a: status(a, now)),
+        Column("Id", lambda a: words(a["id"]), rank=7),
+    ]
+    by_site = sorted(listed, key=lambda a: (a["site_name"], a["name"]))
+    show(console, columns, by_site, caption=SIGN_CONVENTION)

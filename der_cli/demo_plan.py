@@ -1,0 +1,117 @@
+"""What ``der demo`` starts: one headend, one gateway agent per site, and with which environment. Pure.
+
+The programs get the environment of whoever starts the demo, without the variables that would turn them into something
+else: a shell in which the runbook was followed still has its ``ASSET_ID`` and ``DATABASE_URL``.
+"""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from der_core.assets import Inventory, Site
+from der_runtime.addresses import HostPort
+
+DROPPED = frozenset(
+    {
+        "ASSETS_PATH",
+        "ASSET_ID",
+        "ASSET_LOCATION",
+        "ASSET_NAME",
+        "ASSET_TYPE",
+        "CAPACITY_MWHR",
+        "DATABASE_URL",
+        "DB_RESET",
+        "EFFICIENCY",
+        "FAILSAFE_AFTER_S",
+        "FAILSAFE_MW",
+        "GATEWAY_ID",
+        "GATEWAY_SITE_ID",
+        "HEADEND_GRPC",
+        "HEADEND_GRPC_ADDR",
+        "HEADEND_HTTP_ADDR",
+        "HEARTBEAT_S",
+        "HISTORY_SAMPLES",
+        "MAX_MW",
+        "MAX_SOC_PCT",
+        "MIN_MW",
+        "MIN_SOC_PCT",
+        "RAMP_RATE_MW_PER_MIN",
+        "RESET_DB",
+        "RETENTION_DAYS",
+        "ROLLUP_RETENTION_DAYS",
+        "SITE_ID",
+        "SITE_NAME",
+        "SPLIT_WEIGHTING",
+        "SPOOL_MAX_BYTES",
+        "SPOOL_PATH",
+        "TICK_S",
+    }
+)
+"""Variables of the programs that the demo sets itself or leaves unset; the rest passes."""
+
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not listened on
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """One process to start; ``name`` is what its lines are marked with."""
+
+    name: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The whole demo. ``url`` is where its REST API can be reached from this machine."""
+
+    url: str
+    grpc: str
+    sites: tuple[Site, ...]
+    inventory: Inventory
+    headend: Launch
+    agents: tuple[Launch, ...]
+
+
+def plan(
+    inventory: Inventory,
+    *,
+    assets_path: Path,
+    http: HostPort,
+    grpc: HostPort,
+    database_url: str | None,
+    environ: Mapping[str, str],
+) -> Plan:
+    """The processes for an inventory; sites without assets need no agent."""
+    base = {name: value for name, value in environ.items() if name not in DROPPED}
+    shared = base | {"ASSETS_PATH": str(assets_path)}
+    storing = {} if database_url is None else {"DATABASE_URL": database_url}
+    sites = tuple(site for site in inventory.sites.values() if inventory.assets_of(site.id))
+    return Plan(
+        url=f"http://{_reachable(http)}",
+        grpc=str(_reachable(grpc)),
+        sites=sites,
+        inventory=inventory,
+        headend=Launch(
+            "headend",
+            (sys.executable, "-m", "der_headend"),
+            shared | storing | {"HEADEND_HTTP_ADDR": str(http), "HEADEND_GRPC_ADDR": str(grpc)},
+        ),
+        agents=tuple(
+            Launch(
+                site.name,
+                (sys.executable, "-m", "edge_agent"),
+                # A quiet demo unless somebody asks for trouble.
+                {"SIM_FAULTS_PER_HOUR": "0"}
+                | shared
+                | {"HEADEND_GRPC": str(_reachable(grpc)), "SITE_ID": str(site.id), "TICK_S": "1"},
+            )
+            for site in sites
+        ),
+    )
+
+
+def _reachable(address: HostPort) -> HostPort:
+    """Where this machine reaches what listens at ``address``."""
+    return HostPort(_ANYWHERE.get(address.host, address.host), address.port)

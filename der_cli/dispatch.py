@@ -1,0 +1,194 @@
+"""``der dispatch``: send a command to an asset or a site, after a look at the split if wanted, and follow it.
+
+Positive MW = discharge / export, negative MW = charge / import.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID, uuid4
+
+import typer
+
+from der_cli.dispatch_view import show_preview, show_record, show_transitions
+from der_cli.follow import as_wished, follow, settled
+from der_cli.names import Known, resolve
+from der_cli.screen import err, instant, print_json, words
+from der_cli.world import DEFAULT_HEADEND, HeadendOption, JsonOption, World, world_of
+from der_client import HeadendClient, HeadendUnreachable
+from der_client.models import Dispatch
+
+_NOT_AS_WISHED = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Order:
+    """What the operator asked for, with the target's name turned into its id."""
+
+    id: str
+    mw: float
+    asset_id: str | None
+    site_id: str | None
+    duration_s: float | None
+    ttl_s: float | None
+
+
+def dispatch(
+    ctx: typer.Context,
+    mw: Annotated[float, typer.Option(metavar="MW", help="+ discharges / exports, - charges / imports.")],
+    asset: Annotated[str | None, typer.Option(metavar="NAME|ID", help="The asset to command.")] = None,
+    site: Annotated[
+        str | None, typer.Option(metavar="NAME|ID", help="The site to command; it is split.")
+    ] = None,
+    duration_s: Annotated[
+        float | None,
+        typer.Option(
+            metavar="S", help="How long from when it is active.", show_default="until further notice"
+        ),
+    ] = None,
+    ttl_s: Annotated[
+        float | None,
+        typer.Option(
+            metavar="S", help="How long it may wait for an agent that is offline.", show_default="300"
+        ),
+    ] = None,
+    id: Annotated[
+        UUID | None,
+        typer.Option(
+            metavar="UUID", help="An id of your own: sent twice, it counts once.", show_default="a new one"
+        ),
+    ] = None,
+    wait: Annotated[bool, typer.Option(help="Follow it until it is active or over.")] = True,
+    timeout_s: Annotated[float, typer.Option(metavar="S", min=0, help="How long to follow it.")] = 30.0,
+    preview: Annotated[
+        bool,
+        typer.Option("--preview", help="Show the split and ask. Without a terminal: send only with --yes."),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask after --preview.")] = False,
+    headend: HeadendOption = DEFAULT_HEADEND,
+    as_json: JsonOption = False,
+) -> None:
+    """Command an asset or a site: der dispatch --site Gateway-Test --mw 12."""
+    world = world_of(ctx)
+    _check(mw, asset, site)
+    with world.headend(headend) as client:
+        order = _Order(
+            id=str(id or uuid4()),
+            mw=mw,
+            asset_id=asset and _asset_id(client, asset),
+            site_id=site and _site_id(client, site),
+            duration_s=duration_s,
+            ttl_s=ttl_s,
+        )
+        if preview and not _confirmed(client, order, world, yes=yes, as_json=as_json):
+            return
+        record = _send(client, order)
+        if wait:
+            record = _follow(client, record, world, timeout_s=timeout_s, as_json=as_json)
+    if as_json:
+        print_json(record)
+    else:
+        show_record(record)
+    _conclude(record, waited_s=timeout_s if wait else None)
+
+
+def _check(mw: float, asset: str | None, site: str | None) -> None:
+    if not math.isfinite(mw):
+        raise typer.BadParameter("expected a finite number of MW, such as 12 or -5", param_hint="--mw")
+    if (asset is None) == (site is None):
+        raise typer.BadParameter("name the target: either --asset or --site", param_hint="--asset / --site")
+
+
+def _asset_id(client: HeadendClient, text: str) -> str:
+    return resolve(
+        text,
+        lambda: (Known(each["id"], each["name"]) for each in client.assets()),
+        what="asset",
+        option="--asset",
+    )
+
+
+def _site_id(client: HeadendClient, text: str) -> str:
+    return resolve(
+        text,
+        lambda: (Known(each["id"], each["name"]) for each in client.sites()),
+        what="site",
+        option="--site",
+    )
+
+
+def _confirmed(client: HeadendClient, order: _Order, world: World, *, yes: bool, as_json: bool) -> bool:
+    """Show the split; whether to go on and send it."""
+    split = client.preview(mw=order.mw, asset_id=order.asset_id, site_id=order.site_id)
+    if not as_json:
+        show_preview(split, mw=order.mw)
+    if yes:
+        return True
+    if as_json:
+        print_json(split)
+    if as_json or not world.at_a_terminal():
+        err().print("Nothing was sent; --yes sends it without asking.")
+        return False
+    if not typer.confirm("Send it?"):
+        err().print("Nothing was sent.")
+        raise typer.Exit(_NOT_AS_WISHED)
+    return True
+
+
+def _send(client: HeadendClient, order: _Order) -> Dispatch:
+    try:
+        return client.dispatch(
+            id=order.id,
+            mw=order.mw,
+            asset_id=order.asset_id,
+            site_id=order.site_id,
+            duration_s=order.duration_s,
+            ttl_s=order.ttl_s,
+        )
+    except HeadendUnreachable as error:
+        if error.maybe_done:
+            err().print(
+                f"It may have been accepted all the same. The same command with --id {order.id} tells, "
+                "and cannot send it twice.",
+                soft_wrap=True,
+            )
+        raise
+
+
+def _follow(
+    client: HeadendClient, record: Dispatch, world: World, *, timeout_s: float, as_json: bool
+) -> Dispatch:
+    latest, shown, dispatch_id = record, 0, record["id"]
+    try:
+        for latest in follow(
+            record,
+            fetch=lambda: client.get_dispatch(dispatch_id),
+            sleep=world.sleep,
+            monotonic=world.monotonic,
+            timeout_s=timeout_s,
+        ):
+            if not as_json:
+                shown = show_transitions(latest, after=shown)
+    except (KeyboardInterrupt, HeadendUnreachable):
+        err().print(
+            f"No longer following; dispatch {dispatch_id} goes on without this command.", soft_wrap=True
+        )
+        raise
+    return latest
+
+
+def _conclude(record: Dispatch, *, waited_s: float | None) -> None:
+    """Say what is not as wished, and end with the exit code for it."""
+    if as_wished(record) or (waited_s is None and not settled(record)):
+        return
+    if settled(record):
+        reason = record["transitions"][-1]["reason"] if record["transitions"] else None
+        why = f": {words(reason)}" if reason else ""
+        err().print(f"The dispatch was not carried out: it is {words(record['state'])}{why}.", soft_wrap=True)
+    else:
+        err().print(
+            f"Still {words(record['state'])} after {waited_s:g} s. It stays in the queue until "
+            f"{instant(record['expires_at']):%H:%M:%S} UTC, then it expires; `der agents` shows which links are up.",
+            soft_wrap=True,
+        )
+    raise typer.Exit(_NOT_AS_WISHED)

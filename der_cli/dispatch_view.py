@@ -1,0 +1,85 @@
+"""A dispatch on the terminal: the split before it is sent, its steps as they happen, and the table of its parts."""
+
+from rich.text import Text
+
+from der_cli.screen import SIGN_CONVENTION, instant, mw, number, out, words
+from der_cli.table import Column, show
+from der_client.models import Allocation, Dispatch, Preview, PreviewShare
+from der_core.lifecycle import FINAL_STATES, State
+
+_NOTHING_MW = 1e-6
+
+
+def show_preview(split: Preview, *, mw: float) -> None:
+    """The split that a dispatch of ``mw`` would have."""
+    columns: list[Column[PreviewShare]] = [
+        Column("Asset", lambda share: words(share["asset_name"])),
+        Column("MWh", lambda share: number(share["capacity_mwhr"]), rank=4, right=True),
+        Column("Weight", lambda share: number(share["weight"], 3), rank=3, right=True),
+        Column("Raw MW", lambda share: _power(share["raw_mw"]), rank=2, right=True),
+        Column("MW", lambda share: _power(share["mw"]), right=True),
+        Column("Reason", lambda share: words(share["reason"]), rank=1),
+    ]
+    title = f"{_power(mw)} MW would be split like this"
+    show(out(), columns, split["allocations"], title=title, caption=SIGN_CONVENTION)
+    for left_out in split["skipped"]:
+        _warn(f"{words(left_out['asset_name'])} gets no share: {words(left_out['reason'])}")
+    _show_shortfall(split["unserved_mw"])
+    _show_warnings(split["warnings"])
+
+
+def show_transitions(record: Dispatch, *, after: int) -> int:
+    """The steps that were not shown yet, one line each; how many are shown by now."""
+    for step in record["transitions"][after:]:
+        line = Text(f"{instant(step['at']):%H:%M:%S.%f}"[:-3], style="dim")
+        line.append(f"  {words(step['state']):<13}", style=_style(step["state"]) or "default")
+        line.append(f"  {words(step['by'])}", style="dim")
+        if step["reason"]:
+            line.append(f"  {words(step['reason'])}")
+        out().print(line, soft_wrap=True)
+    return len(record["transitions"])
+
+
+def show_record(record: Dispatch) -> None:
+    """The parts of a dispatch, its sums and warnings."""
+    columns: list[Column[Allocation]] = [
+        Column("Asset", lambda part: words(part["asset_name"])),
+        Column("Requested", lambda part: _power(part["raw_mw"]), rank=4, right=True),
+        Column("Allocated", lambda part: _power(part["mw"]), rank=1, right=True),
+        Column("Applied", lambda part: _power(part["applied_mw"]), right=True),
+        Column("Measured", lambda part: _power(part["measured_mw"]), rank=3, right=True),
+        Column("State", lambda part: Text(words(part["state"]), style=_style(part["state"]))),
+        Column("Reason", lambda part: words(part["reason"]), rank=2),
+    ]
+    title = f"Dispatch {record['id']}: {words(record['state'])}"
+    show(out(), columns, record["allocations"], title=title, caption=SIGN_CONVENTION)
+    out().print(
+        f"requested {_power(record['requested_mw'])} MW · allocated {_power(record['mw'])} MW · "
+        f"unserved {_power(record['unserved_mw'])} MW",
+        soft_wrap=True,
+    )
+    _show_shortfall(record["unserved_mw"])
+    _show_warnings(record["warnings"])
+
+
+_power = mw  # `mw` is a parameter here
+
+
+def _show_shortfall(unserved_mw: float | None) -> None:
+    if unserved_mw is not None and abs(unserved_mw) > _NOTHING_MW:
+        _warn(f"{_power(unserved_mw)} MW can be served by nobody: the assets are at their limits")
+
+
+def _show_warnings(warnings: list[str]) -> None:
+    for warning in warnings:
+        _warn(words(warning))
+
+
+def _warn(text: str) -> None:
+    out().print(Text(f"! {text}", style="yellow"), soft_wrap=True)
+
+
+def _style(state: str) -> str:
+    if state in {State.ACTIVE, State.COMPLETED}:
+        return "green"
+    return "red" if state in FINAL_STATES else ""

@@ -1,0 +1,45 @@
+"""Following a dispatch: ask modestly until it is active or over, and say what became of it.
+
+The decisions are here, free of terminal and network; ``dispatch`` does the talking.
+"""
+
+from collections.abc import Callable, Iterator
+
+from der_client.models import Dispatch
+from der_core.lifecycle import FINAL_STATES, State
+
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 1.0
+_SLOWER = 1.5
+
+
+def settled(record: Dispatch) -> bool:
+    """Whether there is nothing more to wait for: it is active, or it has ended."""
+    return record["state"] == State.ACTIVE or record["state"] in FINAL_STATES
+
+
+def as_wished(record: Dispatch) -> bool:
+    """Whether the dispatch is in force, or was to its planned end."""
+    return record["state"] in {State.ACTIVE, State.COMPLETED}
+
+
+def follow(
+    record: Dispatch,
+    *,
+    fetch: Callable[[], Dispatch],
+    sleep: Callable[[float], None],
+    monotonic: Callable[[], float],
+    timeout_s: float,
+) -> Iterator[Dispatch]:
+    """The record as it is, then each time it was looked at again, until it is settled or ``timeout_s`` is over.
+
+    The pauses grow to a second, and are short again after every change.
+    """
+    end = monotonic() + timeout_s
+    pause_s = _FIRST_PAUSE_S
+    yield record
+    while not settled(record) and (left_s := end - monotonic()) > 0:
+        sleep(min(pause_s, left_s))
+        before, record = record, fetch()
+        pause_s = _FIRST_PAUSE_S if record != before else min(pause_s * _SLOWER, _LONGEST_PAUSE_S)
+        yield record

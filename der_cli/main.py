@@ -1,0 +1,90 @@
+"""The entry point: the commands, and what each way of failing means to the shell."""
+
+import io
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+from typer.core import TyperGroup
+
+from der_cli.agents import agents
+from der_cli.assets import assets
+from der_cli.db import db
+from der_cli.demo import demo
+from der_cli.dispatch import dispatch
+from der_cli.screen import words
+from der_cli.telemetry import telemetry
+from der_client import HeadendProblem, HeadendUnreachable
+from der_core import __version__
+
+_REFUSED, _UNREACHABLE = 1, 3
+
+EXIT_CODES = (
+    "Exit codes: 0 done; 1 refused or failed, or the dispatch did not come into force; 2 wrong usage; "
+    "3 the headend is unreachable; 130 interrupted."
+)
+
+
+class _ErrorsAsExitCodes(TyperGroup):
+    """Turns the errors of every command into a line on stderr and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except HeadendProblem as error:
+            _say(words(error))
+            raise typer.Exit(_REFUSED) from None
+        except HeadendUnreachable as error:
+            _say(words(error))
+            raise typer.Exit(_UNREACHABLE) from None
+
+
+def _say(message: str) -> None:
+    Console(stderr=True, highlight=False).print(Text.assemble(("Error: ", "red"), message), soft_wrap=True)
+
+
+app = typer.Typer(
+    cls=_ErrorsAsExitCodes,
+    help="DER Fleet for operators. Power in MW: positive = discharge / export, negative = charge / import.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (demo, dispatch, assets, agents, telemetry):
+    app.command(epilog=EXIT_CODES)(command)
+app.add_typer(db, name="db", epilog=EXIT_CODES)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"der {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """The command ``der``. A fault of its own ends in one line too; ``DER_TRACEBACK=1`` shows where it happened."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that knows no `│` still shows the rest
+    try:
+        app()
+    except Exception as error:
+        if os.environ.get("DER_TRACEBACK"):
+            raise
+        what = words(f"{type(error).__name__}: {error}")
+        _say(f"a fault in der itself, please report it: {what}. DER_TRACEBACK=1 shows where.")
+        raise SystemExit(_REFUSED) from error

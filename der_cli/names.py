@@ -1,0 +1,58 @@
+"""From what an operator types, a name or an id, to the id that the headend knows. Pure.
+
+An id is passed on as it is: the headend is the authority on which ids exist. A name is matched exactly, then without
+regard to case; if it fits nothing, or more than one thing, nothing is guessed.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
+from typing import NamedTuple
+from uuid import UUID
+
+import typer
+
+_CLOSE = 0.5
+
+
+class Known(NamedTuple):
+    """A site or an asset by id and name."""
+
+    id: str
+    name: str
+
+
+def resolve(text: str, known: Callable[[], Iterable[Known]], *, what: str, option: str) -> str:
+    """The id for ``text``; ``known`` is only asked if ``text`` is not an id itself.
+
+    ``what`` (``"asset"``, ``"site"``) and ``option`` are for the message.
+
+    Raises:
+        typer.BadParameter: the name is unknown (the nearest is named) or ambiguous (the ids are listed).
+    """
+    try:
+        return str(UUID(text.strip()))
+    except ValueError:
+        pass
+    everything = list(known())
+    wanted = text.strip().casefold()
+    matches = [each for each in everything if each.name == text.strip()] or [
+        each for each in everything if each.name.casefold() == wanted
+    ]
+    if len(matches) == 1:
+        return matches[0].id
+    if matches:
+        listed = "".join(f"\n  {each.id}  {each.name}" for each in matches)
+        raise typer.BadParameter(
+            f"{len(matches)} {what}s are called {text!r}; give the id of one:{listed}", param_hint=option
+        )
+    raise typer.BadParameter(_unknown(text, [each.name for each in everything], what), param_hint=option)
+
+
+def _unknown(text: str, names: Sequence[str], what: str) -> str:
+    by_folded = {name.casefold(): name for name in names}
+    near = get_close_matches(text.strip().casefold(), by_folded, n=1, cutoff=_CLOSE)
+    if near:
+        return f"no {what} is called {text!r}. Did you mean {by_folded[near[0]]!r}?"
+    if not names:
+        return f"no {what} is called {text!r}: the headend has none."
+    return f"no {what} is called {text!r}; `der assets` lists them."

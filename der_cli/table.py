@@ -1,0 +1,81 @@
+"""Tables that fit: what matters least is left out first where the terminal is narrow."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+T = TypeVar("T")
+
+_GAP = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Column(Generic[T]):
+    """One column: its header and what it shows of a row.
+
+    ``rank`` 0 always stays; of the others the highest goes first, and columns of one rank go together. ``right``
+    aligns numbers.
+    """
+
+    header: str
+    cell: Callable[[T], Text | str]
+    rank: int = 0
+    right: bool = False
+
+
+def show(
+    console: Console,
+    columns: Sequence[Column[T]],
+    rows: Iterable[T],
+    *,
+    caption: str,
+    title: str | None = None,
+) -> None:
+    """Print a table of as many of the columns as fit the width of the console."""
+    lines = [[_text(column.cell(row)) for column in columns] for row in rows]
+    widths = [
+        max([cell_len(column.header), *(cell_len(line[place].plain) for line in lines)])
+        for place, column in enumerate(columns)
+    ]
+    kept = fitting([column.rank for column in columns], widths, console.width)
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        padding=(0, _GAP - 1, 0, 0),  # the box adds one
+        pad_edge=False,
+        show_edge=False,
+    )
+    for place in kept:
+        column = columns[place]
+        table.add_column(
+            Text(column.header),
+            justify="right" if column.right else "left",
+            no_wrap=True,
+            overflow="ellipsis",
+        )
+    for line in lines:
+        table.add_row(*(line[place] for place in kept))
+    if title is not None:
+        console.print(Text(title, style="bold"))
+    console.print(table)
+    console.print(Text(caption, style="dim"))
+
+
+def fitting(ranks: Sequence[int], widths: Sequence[int], room: int) -> list[int]:
+    """The places of the columns that stay, so that widths and gaps together are at most ``room`` if they can be."""
+    kept = list(range(len(ranks)))
+    while sum(widths[place] + _GAP for place in kept) - _GAP > room:
+        least = max(ranks[place] for place in kept)
+        if least == 0:
+            break
+        kept = [place for place in kept if ranks[place] != least]
+    return kept
+
+
+def _text(cell: Text | str) -> Text:
+    return Text(cell) if isinstance(cell, str) else cell

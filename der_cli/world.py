@@ -1,0 +1,60 @@
+"""What the commands share: the options that mean the same everywhere, and all that lies outside a command.
+
+Tests hand in a ``World`` of their own; in earnest it is made of the real network, clock and terminal.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from der_client import HeadendClient
+
+DEFAULT_HEADEND = "http://127.0.0.1:3001"
+
+HeadendOption = Annotated[
+    str,
+    typer.Option("--headend", envvar="HEADEND", metavar="URL", help="Where the headend's REST API is."),
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print the JSON of the REST API, and nothing else, on stdout.")
+]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _at_a_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """The outside: how to reach a headend, what time it is, whether somebody can answer a question."""
+
+    connect: Callable[[str], HeadendClient] = HeadendClient
+    now: Callable[[], datetime] = _now
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    at_a_terminal: Callable[[], bool] = _at_a_terminal
+
+    def headend(self, url: str) -> HeadendClient:
+        """A client for the headend at ``url``.
+
+        Raises:
+            typer.BadParameter: it is no URL of a headend.
+        """
+        try:
+            return self.connect(url)
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--headend / HEADEND") from None
+
+
+def world_of(ctx: typer.Context) -> World:
+    """The world that was handed in, or the real one."""
+    return ctx.find_object(World) or World()

@@ -1,0 +1,13 @@
+"""The headend's REST API, typed, for programs that are not part of the headend.
+
+    with HeadendClient("http://127.0.0.1:3001") as headend:
+        record = headend.dispatch(site_id="6ba7b810-9dad-11d1-80b4-00c04fd430c8", mw=12)
+
+``models`` has the JSON exactly as served, ``errors`` what can go wrong. Sign convention: **positive MW = discharge /
+export, negative MW = charge / import**. Unknown is ``None``, never 0.
+"""
+
+from der_client.client import HeadendClient
+from der_client.errors import HeadendError, HeadendProblem, HeadendUnreachable
+
+__all__ = ["HeadendClient", "HeadendError", "HeadendProblem", "HeadendUnreachable"]

@@ -1,0 +1,46 @@
+"""What can go wrong between a caller and the headend.
+
+HeadendError
+├── HeadendProblem        the headend answered, and the answer is no
+└── HeadendUnreachable    nothing answered, or not a headend
+"""
+
+
+class HeadendError(Exception):
+    """Root of the tree; its text is a sentence for an operator."""
+
+
+class HeadendProblem(HeadendError):
+    """The headend refused or failed; it said why as an RFC 9457 problem.
+
+    Attributes:
+        code: stable and machine-readable, e.g. ``unknown_asset``.
+        status: the HTTP status.
+        title: what kind of problem it is.
+        detail: what was wrong with this request and what to do.
+        field: the offending field of the request, where there is one.
+    """
+
+    def __init__(self, *, code: str, status: int, title: str, detail: str, field: str | None = None) -> None:
+        where = "" if field is None else f", field {field}"
+        super().__init__(f"{detail or title} ({code}{where})")
+        self.code = code
+        self.status = status
+        self.title = title
+        self.detail = detail
+        self.field = field
+
+
+class HeadendUnreachable(HeadendError):
+    """No headend answered at ``url``; the text says what to look at.
+
+    ``maybe_done`` is true when the request had left before the link failed, so the headend may have acted on it: ask
+    again with the same id to learn what became of it.
+    """
+
+    def __init__(self, url: str, why: str, *, maybe_done: bool = False) -> None:
+        super().__init__(
+            f"no headend answers at {url}: {why}. Is it running there? HEADEND (or --headend) says where to look."
+        )
+        self.url = url
+        self.maybe_done = maybe_done

@@ -1,0 +1,114 @@
+"""The inventory: sites, the assets on them, and the limits within which an asset may be driven.
+
+These are the validated values; ``der_core.inventory`` makes them out of what a file or the environment says.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from uuid import UUID
+
+
+class AssetType(StrEnum):
+    """What kind of DER an asset is."""
+
+    BESS = "bess"
+    PV = "pv"
+    WIND = "wind"
+    EV_CHARGER = "ev_charger"
+    METER = "meter"
+
+    @property
+    def controllable(self) -> bool:
+        """Whether a setpoint can be sent to it; a meter only measures."""
+        return self is not AssetType.METER
+
+    @property
+    def stores_energy(self) -> bool:
+        """Whether it has a state of charge."""
+        return self is AssetType.BESS
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A place with assets."""
+
+    id: UUID
+    name: str
+    location: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asset:
+    """One controllable or measured DER.
+
+    Power limits in MW, positive = discharge / export: ``min_mw`` is the strongest charge (usually negative),
+    ``max_mw`` the strongest discharge. ``efficiency`` in (0, 1] applies on each leg, charging and discharging.
+    """
+
+    id: UUID
+    name: str
+    site_id: UUID
+    capacity_mwhr: float
+    max_mw: float
+    min_mw: float
+    efficiency: float
+    ramp_rate_mw_per_min: float
+    min_soc_pct: float = 0.0
+    max_soc_pct: float = 100.0
+    asset_type: AssetType = AssetType.BESS
+    failsafe_mw: float = 0.0
+
+    def clamp(self, mw: float) -> float:
+        """``mw`` brought within ``[min_mw, max_mw]``."""
+        return min(max(mw, self.min_mw), self.max_mw)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Between which powers (MW) an asset can be driven at this moment, and why less than its rating."""
+
+    min_mw: float
+    max_mw: float
+    reason: str | None = None
+
+
+_SOC_TOLERANCE_PCT = 0.01
+
+
+def limits_now(asset: Asset, *, soc_pct: float | None = None, available_mw: float | None = None) -> Limits:
+    """What an asset can do now: its rating, cut by its state of charge and by the sun or wind there is.
+
+    At ``min_soc_pct`` it cannot discharge, at ``max_soc_pct`` it cannot charge. ``available_mw`` is what a PV or
+    wind plant could export if nothing curtailed it. Unknown (``None``) cuts nothing.
+    """
+    low, high, reason = asset.min_mw, asset.max_mw, None
+    if soc_pct is not None and asset.asset_type.stores_energy:
+        if soc_pct <= asset.min_soc_pct + _SOC_TOLERANCE_PCT:
+            high, reason = min(high, 0.0), "soc_at_minimum"
+        elif soc_pct >= asset.max_soc_pct - _SOC_TOLERANCE_PCT:
+            low, reason = max(low, 0.0), "soc_at_maximum"
+    if available_mw is not None and available_mw < high:
+        high, reason = max(available_mw, low), "available_power"
+    return Limits(min(low, high), high, reason)
+
+
+class Inventory:
+    """All sites and assets that a program knows, by id and in order of id. Immutable."""
+
+    def __init__(self, sites: Iterable[Site], assets: Iterable[Asset]) -> None:
+        self.sites: Mapping[UUID, Site] = MappingProxyType(
+            {site.id: site for site in sorted(sites, key=lambda s: s.id)}
+        )
+        self.assets: Mapping[UUID, Asset] = MappingProxyType(
+            {asset.id: asset for asset in sorted(assets, key=lambda a: a.id)}
+        )
+        by_site: dict[UUID, list[Asset]] = {site_id: [] for site_id in self.sites}
+        for asset in self.assets.values():
+            by_site[asset.site_id].append(asset)
+        self._by_site = {site_id: tuple(members) for site_id, members in by_site.items()}
+
+    def assets_of(self, site_id: UUID) -> tuple[Asset, ...]:
+        """The assets of a site in order of id; empty for a site it does not know."""
+        return self._by_site.get(site_id, ())

@@ -1,0 +1,50 @@
+"""What an agent says of itself when it connects: who it is, which assets it serves, and what is in force there."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from der_core.dispatch import InForce
+from der_core.signals import Signal
+
+
+class AgentMode(StrEnum):
+    """Whether an agent serves one asset, or every asset of a site (Gateway Mode)."""
+
+    SINGLE_ASSET = "single_asset"
+    GATEWAY = "gateway"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredAsset:
+    """An asset as its agent knows it. Power limits in MW, positive = discharge / export."""
+
+    id: UUID
+    name: str
+    capacity_mwhr: float
+    max_mw: float
+    min_mw: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """An agent's introduction.
+
+    ``assets`` are in ascending order of id; telemetry names them, and the ``signals``, by their places here.
+    ``heartbeat_s`` is how often the agent will be heard. ``spool_id`` names the sequence of record numbers, whose
+    lowest that the agent still has is ``first_seq``. ``in_force`` is what the assets do on command at this moment:
+    the edge's truth.
+    """
+
+    protocol: int
+    agent_id: str
+    mode: AgentMode
+    site_id: UUID
+    site_name: str
+    software: str
+    assets: tuple[RegisteredAsset, ...]
+    signals: tuple[Signal, ...]
+    heartbeat_s: float
+    spool_id: UUID
+    first_seq: int
+    in_force: tuple[InForce, ...] = ()

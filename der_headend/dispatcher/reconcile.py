@@ -1,0 +1,173 @@
+"""How headend and agent come to agree after they have been apart. The edge's truth wins.
+
+Pure: given what the agent says is in force and what the headend has on record, decide which records change and
+what the agent must drop because nobody stands behind it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from der_core.dispatch import (
+    Allocation,
+    AllocationReport,
+    Dispatch,
+    DispatchReport,
+    InForce,
+    Target,
+    new_allocations,
+)
+from der_core.lifecycle import State, Transition
+from der_headend.dispatcher.records import HEADEND, OPERATOR
+from der_headend.ports import Cancellation, SessionRecord
+
+_RUNNING = (State.ACKNOWLEDGED, State.ACTIVE)
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The outcome: changed records, and what the agent must let go."""
+
+    records: tuple[Dispatch, ...]
+    cancellations: tuple[Cancellation, ...]
+
+
+def of_agent(
+    record: Dispatch, report: DispatchReport, agent_id: str, *, not_after: datetime
+) -> DispatchReport:
+    """The report without what this agent has no say in, and with no time later than ``not_after``."""
+    sent_to = {part.asset_id for part in record.allocations if part.agent_id == agent_id}
+    theirs = tuple(said for said in report.allocations if said.asset_id in sent_to)
+    return replace(report, allocations=theirs, at=min(report.at, not_after))
+
+
+def contradicted(record: Dispatch, report: DispatchReport) -> tuple[UUID, ...]:
+    """The assets at which the agent runs what the headend has ended without it."""
+    return tuple(
+        said.asset_id
+        for said in report.allocations
+        if said.state in _RUNNING and _ended_by_headend(record.allocation(said.asset_id))
+    )
+
+
+def reconcile(
+    session: SessionRecord,
+    in_force: Sequence[InForce],
+    *,
+    known: Mapping[UUID, Dispatch],
+    remembers: bool,
+    now: datetime,
+) -> Decided:
+    """Agree with an agent that has just registered.
+
+    ``remembers``: it is the same process (or spool) as before and all its reports have come or will come. Then what it
+    does not list was ended by a report that is on its way, and what it never answered can be sent again: it applies
+    an id once. If not, both are beyond knowing, and failed.
+    """
+    changed: dict[UUID, Dispatch] = {}
+    orphans: dict[UUID, list[UUID]] = {}
+    held = {(h.dispatch_id, h.asset_id) for h in in_force}
+    for dispatch_id, parts in _by_dispatch(in_force).items():
+        record = known.get(dispatch_id)
+        if record is None:
+            changed[dispatch_id] = _adopted(parts, session, now)
+            continue
+        over = [h.asset_id for h in parts if _over(record.allocation(h.asset_id))]
+        if over:
+            orphans[dispatch_id] = over
+        running = [h for h in parts if h.asset_id not in over]
+        changed[dispatch_id] = record.reported(
+            _as_report(dispatch_id, running, now), agent_id=session.agent_id
+        )
+    for record in known.values():
+        if record.state.final:
+            continue
+        current = changed.get(record.id, record)
+        changed[record.id] = _without_the_lost(current, session, held, remembers=remembers, now=now)
+        if record.cancel_requested_at is not None:
+            orphans.setdefault(record.id, []).extend(_open_at(changed[record.id], session.agent_id))
+    return Decided(
+        records=tuple(r for r in changed.values() if not (r.id in known and known[r.id].state.final)),
+        cancellations=tuple(
+            Cancellation(i, tuple(dict.fromkeys(assets))) for i, assets in orphans.items() if assets
+        ),
+    )
+
+
+def _without_the_lost(
+    record: Dispatch,
+    session: SessionRecord,
+    held: set[tuple[UUID, UUID]],
+    *,
+    remembers: bool,
+    now: datetime,
+) -> Dispatch:
+    """Fail the parts of which nobody can say any more what became of them."""
+    lost: dict[str, list[UUID]] = {}
+    for part in record.allocations:
+        if part.state.final or part.asset_id not in session.asset_ids or (record.id, part.asset_id) in held:
+            continue
+        was_sent = part.stage.at(State.SENT) is not None
+        if was_sent and part.agent_id != session.agent_id:
+            lost.setdefault("agent_replaced", []).append(part.asset_id)
+        elif was_sent and not remembers:
+            lost.setdefault("agent_restarted", []).append(part.asset_id)
+    for reason, asset_ids in lost.items():
+        record = record.moved(Transition(State.FAILED, now, HEADEND, reason), asset_ids)
+    return record
+
+
+def _adopted(parts: Sequence[InForce], session: SessionRecord, now: datetime) -> Dispatch:
+    """A record of a dispatch that only the agent knows: this headend has lost its memory, the agent has not."""
+    first = parts[0]
+    since = min(first.active_since, now)
+    by = f"agent {session.agent_id}"
+    allocations, stage = new_allocations({h.asset_id: 0.0 for h in parts}, since, by)
+    record = Dispatch(
+        id=first.dispatch_id,
+        target=Target.SITE if first.site_wide else Target.ASSET,
+        asset_id=None if first.site_wide else first.asset_id,
+        site_id=session.site_id,
+        requested_mw=first.requested_mw,
+        duration_s=first.duration_s,
+        ttl_s=0.0,
+        submitted_at=since,
+        expires_at=since,
+        stage=stage,
+        allocations=tuple(replace(a, capacity_mwhr=None) for a in allocations),
+        warnings=("adopted from its agent: this headend has no record of how it came about",),
+    )
+    return record.moved(Transition(State.QUEUED, since, by, "adopted_from_agent")).reported(
+        _as_report(first.dispatch_id, parts, now), agent_id=session.agent_id
+    )
+
+
+def _as_report(dispatch_id: UUID, parts: Iterable[InForce], now: datetime) -> DispatchReport:
+    said = tuple(parts)
+    return DispatchReport(
+        dispatch_id=dispatch_id,
+        at=min((h.active_since for h in said if h.active_since < now), default=now),
+        allocations=tuple(
+            AllocationReport(asset_id=h.asset_id, state=State.ACTIVE, mw=h.mw, applied_mw=h.mw) for h in said
+        ),
+    )
+
+
+def _by_dispatch(in_force: Sequence[InForce]) -> dict[UUID, list[InForce]]:
+    grouped: dict[UUID, list[InForce]] = {}
+    for held in in_force:
+        grouped.setdefault(held.dispatch_id, []).append(held)
+    return grouped
+
+
+def _open_at(record: Dispatch, agent_id: str) -> list[UUID]:
+    return [p.asset_id for p in record.allocations if p.agent_id == agent_id and not p.state.final]
+
+
+def _over(part: Allocation | None) -> bool:
+    return part is None or part.state.final
+
+
+def _ended_by_headend(part: Allocation | None) -> bool:
+    return part is not None and part.state.final and part.stage.last.by in (HEADEND, OPERATOR)

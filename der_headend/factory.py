@@ -1,0 +1,184 @@
+"""The composition root: the only place of the headend that knows real parts and puts them together."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+
+from prometheus_client import CollectorRegistry
+
+from der_core import __version__
+from der_headend.alarms import Alarms
+from der_headend.announcements import Announcements
+from der_headend.dispatcher import Dispatcher
+from der_headend.dispatcher.records import ENDED_KEPT
+from der_headend.fleet import Fleet
+from der_headend.grpc.server import GrpcServer
+from der_headend.grpc.servicer import AgentLink
+from der_headend.headend import Headend
+from der_headend.history import TelemetryHistory
+from der_headend.ingest import Ingest
+from der_headend.metrics import HeadendMetrics
+from der_headend.ports import DispatchQuery, SessionRecord
+from der_headend.rest.app import create_app
+from der_headend.rest.http_server import HttpServer
+from der_headend.rest.services import Check, Services
+from der_headend.sessions import SESSIONS_KEPT, Session, Sessions
+from der_headend.settings import HeadendSettings
+from der_headend.store.memory import MemoryStore
+from der_headend.store.postgres import PostgresStore, Retention
+from der_runtime.clock import Clock, SystemClock
+from der_runtime.inventory_file import find_inventory, load_inventory
+from der_runtime.settings import SettingsInvalid, refuse_exposed
+
+_REGISTER_AGAIN_S = 0.1
+
+
+def build(settings: HeadendSettings) -> Headend:
+    """Put a headend together; nothing listens yet.
+
+    Raises:
+        StartFailed: something that the operator must mend: the inventory, an address, a setting.
+    """
+    _check(settings)
+    reset = _reset(settings)
+    inventory_path = find_inventory(settings.assets_path, Path.cwd())
+    fleet = Fleet(load_inventory(inventory_path))
+    clock = SystemClock()
+    alarms, announcements = Alarms(), Announcements()
+    store = _store(settings, fleet, clock)
+
+    def acknowledge(spool_id: UUID, through_seq: int) -> None:
+        if (session := sessions.of_spool(spool_id)) is not None:
+            session.link.acknowledge(through_seq)
+
+    def ask_again(spool_id: UUID) -> None:
+        if (session := sessions.of_spool(spool_id)) is not None:
+            session.link.drain("the store is back, register again", _REGISTER_AGAIN_S)
+
+    async def prepare() -> None:
+        await store.open(reset=reset)
+        await store.sessions.close_open("headend restarted")
+        recent = await store.sessions.recent(SESSIONS_KEPT)
+        standing = await store.events.open_alarms()
+        unfinished = await store.dispatches.unfinished()
+        newest = await store.dispatches.page(DispatchQuery(limit=ENDED_KEPT))
+        # All or nothing: whoever loses the store on the way begins again.
+        sessions.restore(recent)
+        alarms.restore(standing)
+        dispatcher.restore(unfinished, newest=newest.items)
+
+    def session_changed(record: SessionRecord) -> None:
+        ingest.session(record)
+        announcements.announce(record)
+
+    def session_closed(session: Session) -> None:
+        dispatcher.disconnected(session)
+
+    ingest = Ingest(
+        fleet=fleet,
+        alarms=alarms,
+        announcements=announcements,
+        journal=store,
+        clock=clock,
+        acknowledge=acknowledge,
+        ask_again=ask_again,
+    )
+    sessions = Sessions(fleet=fleet, clock=clock, changed=session_changed, closed=session_closed)
+    dispatcher = Dispatcher(
+        fleet=fleet,
+        sessions=sessions,
+        announcements=announcements,
+        journal=store,
+        store=store.dispatches,
+        later=ingest,
+        clock=clock,
+        weighting=settings.split_weighting,
+    )
+    grpc_server = GrpcServer(
+        address=settings.grpc_addr,
+        agent_link=AgentLink(
+            sessions=sessions,
+            dispatcher=dispatcher,
+            ingest=ingest,
+            alarms=alarms,
+            clock=clock,
+            version=__version__,
+        ),
+    )
+    registry = CollectorRegistry()
+    registry.register(HeadendMetrics(fleet=fleet, sessions=sessions, ingest=ingest))
+
+    def readiness() -> list[Check]:
+        ok, detail = store.health()
+        return [
+            Check("store", ok=ok, detail=detail),
+            Check("grpc", ok=grpc_server.listening, detail=str(settings.grpc_addr)),
+        ]
+
+    stopping = asyncio.Event()
+    services = Services(
+        fleet=fleet,
+        sessions=sessions,
+        alarms=alarms,
+        dispatcher=dispatcher,
+        history=TelemetryHistory(store=store.telemetry, fleet=fleet, clock=clock),
+        events=store.events,
+        heartbeats=store.heartbeats,
+        announcements=announcements,
+        clock=clock,
+        readiness=readiness,
+        version=__version__,
+        registry=registry,
+        stopping=stopping,
+    )
+    return Headend(
+        summary=f"{len(fleet.assets)} assets at {len(fleet.inventory.sites)} sites from {inventory_path}, "
+        f"stored {store.summary}",
+        store=store,
+        prepare=prepare,
+        sessions=sessions,
+        dispatcher=dispatcher,
+        ingest=ingest,
+        grpc_server=grpc_server,
+        http_server=HttpServer(address=settings.http_addr, app=create_app(services)),
+        stopping=stopping,
+    )
+
+
+def _check(settings: HeadendSettings) -> None:
+    for variable, address in (
+        ("HEADEND_HTTP_ADDR", settings.http_addr),
+        ("HEADEND_GRPC_ADDR", settings.grpc_addr),
+    ):
+        refuse_exposed(address.host, variable, allow_insecure=settings.allow_insecure)
+        if address.tls:
+            raise SettingsInvalid(variable, "TLS is not available yet", "host:port", "127.0.0.1:50070")
+
+
+def _store(settings: HeadendSettings, fleet: Fleet, clock: Clock) -> MemoryStore | PostgresStore:
+    if settings.database_url is None:
+        return MemoryStore(assets=len(fleet.assets), history_samples=settings.history_samples)
+    return PostgresStore(
+        settings.database_url,
+        inventory=fleet.inventory,
+        states=fleet.states,
+        clock=clock,
+        retention=Retention(
+            samples=timedelta(days=settings.retention_days),
+            one_minute=timedelta(days=settings.rollup_retention_days),
+        ),
+    )
+
+
+def _reset(settings: HeadendSettings) -> str | None:
+    """What ``DB_RESET`` asks for: ``yes``, ``force``, or nothing."""
+    match settings.db_reset and settings.db_reset.lower():
+        case None | "0" | "false" | "no" | "off":
+            return None
+        case "force":
+            return "force"
+        case "1" | "true" | "yes" | "on":
+            return "yes"
+        case other:
+            raise SettingsInvalid("DB_RESET", f"{other!r} is not valid", "1, 0 or force", "1")

@@ -1,0 +1,70 @@
+"""The gRPC server: the agent link, with health and reflection beside it."""
+
+from grpc import aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from der_headend.grpc.servicer import AgentLink
+from der_runtime.addresses import HostPort, listen
+from der_runtime.failure import StartFailed
+from der_wire._gen import agent_link_pb2 as pb
+from der_wire._gen.agent_link_pb2_grpc import add_AgentLinkServicer_to_server
+
+_OPTIONS = (
+    # A port that is taken must be an error, never shared silently.
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_receive_message_length", 16 << 20),
+    # The application's heartbeat decides; these let the transport give up a dead peer's resources too.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.http2.ping_timeout_ms", 20_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+)
+_SERVICE = pb.DESCRIPTOR.services_by_name["AgentLink"].full_name
+_GRACE_S = 1.0
+
+
+class GrpcServer:
+    """Listens for agents."""
+
+    def __init__(self, *, address: HostPort, agent_link: AgentLink) -> None:
+        self._address = address
+        self._agent_link = agent_link
+        self._server: aio.Server | None = None
+        self._health = health.aio.HealthServicer()
+
+    @property
+    def listening(self) -> bool:
+        """Whether agents can connect."""
+        return self._server is not None
+
+    async def start(self) -> HostPort:
+        """Begin to listen; returns the address, with the port that was taken where 0 was asked for.
+
+        Raises:
+            StartFailed: the address can't be listened on.
+        """
+        server = aio.server(options=_OPTIONS)
+        add_AgentLinkServicer_to_server(self._agent_link, server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        reflection.enable_server_reflection((_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+        # grpc says why it can't listen in its own words on stderr, and not what to do; so ask the system first.
+        listen(self._address, "HEADEND_GRPC_ADDR").close()
+        try:
+            port = server.add_insecure_port(str(self._address))
+        except RuntimeError as error:
+            raise StartFailed(
+                f"HEADEND_GRPC_ADDR: can't listen on {self._address}; choose another"
+            ) from error
+        await server.start()
+        for service in (_SERVICE, ""):
+            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+        self._server = server
+        return HostPort(self._address.host, port)
+
+    async def stop(self) -> None:
+        """Stop listening and end the streams, gently for a second."""
+        if self._server is not None:
+            await self._health.enter_graceful_shutdown()
+            await self._server.stop(_GRACE_S)
+            self._server = None

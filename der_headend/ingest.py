@@ -1,0 +1,309 @@
+"""From the links to the live state and the store.
+
+What arrives is used at once (live columns, alarms) and gathered into a ``Batch``; every few hundred milliseconds, or
+sooner if there is much, the batch is committed together with the mark of each spool, and only then are the agents told
+that they may forget it. What comes again at or below what was already taken is dropped. So a record is stored exactly
+once, whatever dies when.
+
+Nothing here waits. What may be under way is bounded by the *window*, the number of records that each agent may have
+unacknowledged: it is chosen so that the windows of the whole fleet fit into ``room_rows``. While the store is away
+nothing is acknowledged, the windows fill, and the agents keep the rest in their spools and send live copies; so live
+state, heartbeats and dispatch go on and memory stays bounded. A commit that fails is tried again until it succeeds.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from uuid import UUID, uuid4
+
+from der_core.dispatch import Dispatch
+from der_core.errors import Defect, Rejected, Unavailable
+from der_core.events import Event, EventKind, Severity
+from der_core.telemetry import Frame, frame_defect
+from der_headend.alarms import Alarms
+from der_headend.announcements import Announcements
+from der_headend.fleet import Fleet
+from der_headend.marks import Marks
+from der_headend.ports import Batch, Heartbeat, Journal, Rows, SessionRecord
+from der_headend.sessions import Session
+from der_runtime.backoff import Backoff
+from der_runtime.clock import Clock
+from der_runtime.logs import get_logger
+
+FLUSH_S = 0.2
+ROWS_PER_COMMIT = 50_000
+ROOM_ROWS = 1_000_000
+SMALLEST_WINDOW, LARGEST_WINDOW = 4, 256
+HEARTBEATS_WAITING = 20_000
+MAX_AHEAD_US = 60_000_000
+"""A frame stamped more than a minute ahead of the headend's clock is set aside."""
+
+_log = get_logger("der_headend.ingest")
+
+
+class Ingest:
+    """The one writer.
+
+    ``acknowledge(spool_id, through_seq)`` is called after each commit, once per spool in it; ``ask_again(spool_id)``
+    when the store is back and could not say before how far it has that spool.
+    """
+
+    def __init__(
+        self,
+        *,
+        fleet: Fleet,
+        alarms: Alarms,
+        announcements: Announcements,
+        journal: Journal,
+        clock: Clock,
+        acknowledge: Callable[[UUID, int], None],
+        ask_again: Callable[[UUID], None],
+        room_rows: int = ROOM_ROWS,
+    ) -> None:
+        self._fleet = fleet
+        self._alarms = alarms
+        self._announcements = announcements
+        self._journal = journal
+        self._clock = clock
+        self._acknowledge = acknowledge
+        self._ask_again = ask_again
+        self.window = min(max(room_rows // max(len(fleet.assets), 1), SMALLEST_WINDOW), LARGEST_WINDOW)
+        self._marks = Marks()
+        self._batch = Batch()
+        self._committing = Batch()
+        self._one_writer = asyncio.Lock()
+        self._news: list[Event] = []
+        self._untold: list[Event] = []
+        self._taken: Counter[UUID] = Counter()
+        self._rows = 0
+        self._something = asyncio.Event()
+        self._plenty = asyncio.Event()
+        self._told: set[tuple[UUID, str]] = set()
+        self.away = False
+        self.rows_stored = 0
+        self.rows_committing = 0
+        self.set_aside_counts: Counter[str] = Counter()
+        self.heartbeats_dropped = 0
+
+    @property
+    def rows_waiting(self) -> int:
+        """Samples that were taken and are not stored yet."""
+        return self._rows + self.rows_committing
+
+    @property
+    def dispatches_waiting(self) -> int:
+        """Changed dispatches that are not stored yet."""
+        return len(self._batch.dispatches) + len(self._committing.dispatches)
+
+    def missed(self) -> None:
+        """Note that the store did not answer somebody else; the next commit will tell whether it is back."""
+        self.away = True
+
+    def holds(self, dispatch_id: UUID) -> bool:
+        """Whether a dispatch waits to be stored."""
+        return dispatch_id in self._batch.dispatches or dispatch_id in self._committing.dispatches
+
+    async def resume(self, spool_id: UUID, *, first_seq: int) -> int:
+        """How far a spool is stored, so that its agent goes on after that.
+
+        If the store can't say, the agent shall keep everything it has (from ``first_seq`` on).
+        """
+        if not self._marks.known(spool_id):
+            try:
+                self._marks.resolve(spool_id, await self._journal.mark(spool_id))
+            except Unavailable as error:
+                self._marks.unresolved(spool_id)
+                _log.warning("mark unknown, records are shown and not stored", reason=error.detail)
+                return first_seq - 1
+        return self._marks.stored(spool_id)
+
+    def forget(self, session: Session) -> None:
+        """A session has closed."""
+        self._told = {told for told in self._told if told[0] != session.id}
+
+    def stored(self, spool_id: UUID) -> int:
+        """The highest sequence number that is stored of a spool."""
+        return self._marks.stored(spool_id)
+
+    def frame(self, session: Session, seq: int, frame: Frame) -> None:
+        """Take a frame: newest values to the live columns; if it is numbered and new, all of it to the store."""
+        registration = session.registration
+        defect = frame_defect(
+            frame,
+            asset_count=len(registration.assets),
+            signal_count=len(registration.signals),
+            now_us=int(self._clock.now().timestamp() * 1e6),
+            max_ahead_us=MAX_AHEAD_US,
+        )
+        if defect is not None:
+            self.set_aside(session, seq, defect)
+            return
+        slots, columns = self._fleet.translate(session.binding, frame)
+        self._fleet.apply(frame.timestamp_us, slots, columns)
+        if self._take(session, seq):
+            self._batch.rows.append(Rows(timestamp_us=frame.timestamp_us, slots=slots, columns=columns))
+            self._rows += slots.shape[0]
+            if self._rows >= ROWS_PER_COMMIT:
+                self._plenty.set()
+
+    def set_aside(self, session: Session, seq: int, reason: str) -> None:
+        """A record that can't be used is counted, told once per session and reason, and never holds up others."""
+        self.set_aside_counts[reason] += 1
+        if (session.id, reason) not in self._told:
+            self._told.add((session.id, reason))
+            _log.warning("record set aside", agent_id=session.agent_id, seq=seq, reason=reason)
+            self._note(
+                session,
+                Event(
+                    id=uuid4(),
+                    at=self._clock.now(),
+                    site_id=session.registration.site_id,
+                    asset_id=None,
+                    severity=Severity.WARNING,
+                    kind=EventKind.NOTICE,
+                    code="record_set_aside",
+                    message=f"agent {session.agent_id}: {reason}; further ones are counted",
+                ),
+            )
+        self._take(session, seq)
+
+    def event(self, session: Session, seq: int, event: Event) -> None:
+        """Take an event; a live copy (``seq`` 0) is not used, for the numbered one follows."""
+        if self._take(session, seq):
+            self._note(session, replace(event, at=min(event.at, self._clock.now())))
+
+    def report(self, session: Session, seq: int) -> None:
+        """A dispatch report was applied (its record comes through ``dispatch``): let the mark pass it."""
+        self._take(session, seq)
+
+    def heartbeat(self, heartbeat: Heartbeat) -> None:
+        """Keep a heartbeat, unless too many wait for the store already."""
+        if len(self._batch.heartbeats) < HEARTBEATS_WAITING:
+            self._batch.heartbeats.append(heartbeat)
+            self._something.set()
+        else:
+            self.heartbeats_dropped += 1
+
+    def dispatch(self, record: Dispatch) -> None:
+        """Have a changed dispatch stored with the next commit."""
+        self._batch.dispatches[record.id] = record
+        self._something.set()
+
+    def session(self, record: SessionRecord) -> None:
+        """Have a session, opened, closed or heard from, stored with the next commit."""
+        self._batch.sessions[record.session_id] = record
+        self._something.set()
+
+    async def run(self) -> None:
+        """Commit what comes in, for as long as the headend runs."""
+        while True:
+            await self._something.wait()
+            try:
+                async with asyncio.timeout(FLUSH_S):
+                    await self._plenty.wait()
+            except TimeoutError:
+                pass
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Commit what there is now, however often it takes, and acknowledge it."""
+        async with self._one_writer:
+            self._something.clear()
+            self._plenty.clear()
+            self._committing, self._batch = self._batch, Batch()
+            taken, self._taken = self._taken, Counter()
+            self.rows_committing, self._rows = self._rows, 0
+            self._untold, self._news = self._news, []
+            await self._commit(self._committing)
+            self._tell_news()
+            self.rows_stored += self.rows_committing
+            self.rows_committing = 0
+            self._marks.committed(self._committing.marks, taken)
+            marks, self._committing = self._committing.marks, Batch()
+        for spool_id, seq in marks.items():
+            self._acknowledge(spool_id, seq)
+        for spool_id in self._marks.open_questions():
+            self._ask_again(spool_id)
+
+    async def _commit(self, batch: Batch) -> None:
+        """Commit a batch, or what the store takes of it."""
+        try:
+            await self._until_taken(batch)
+        except Defect as defect:
+            # Nothing of a batch that is refused is stored; what is refused must not take the rest with it.
+            _log.exception("store refused a batch, storing it piece by piece", reason=defect.detail)
+            await self._commit_pieces(batch)
+
+    async def _until_taken(self, batch: Batch) -> None:
+        """Try until the store takes a batch; events are announced at once if this will take a while.
+
+        Raises:
+            Defect: the store refuses it.
+        """
+        backoff = Backoff(first_s=0.2, cap_s=1.0, rng=random.Random())
+        failed = False
+        while True:
+            try:
+                await self._journal.commit(batch)
+            except Unavailable as error:
+                if not failed:
+                    _log.warning("store unavailable, nothing is acknowledged", reason=error.detail)
+                    self._tell_news()
+                failed = self.away = True
+                await self._clock.sleep_until(self._clock.monotonic() + backoff.next_s())
+            else:
+                break
+        self.away = False
+        if failed:
+            _log.info("store available again")
+
+    async def _commit_pieces(self, batch: Batch) -> None:
+        """Store what can be stored of a refused batch, and its marks last; what is refused again is counted."""
+        pieces = [
+            *(Batch(rows=[rows]) for rows in batch.rows),
+            *(Batch(events=[event]) for event in batch.events),
+            *(Batch(heartbeats=[heartbeat]) for heartbeat in batch.heartbeats),
+            *(Batch(dispatches={record.id: record}) for record in batch.dispatches.values()),
+            *(Batch(sessions={record.session_id: record}) for record in batch.sessions.values()),
+            Batch(marks=batch.marks),
+        ]
+        for piece in pieces:
+            try:
+                await self._until_taken(piece)
+            except Defect as defect:
+                self.set_aside_counts["refused_by_store"] += 1
+                _log.warning("store refused a piece", piece=repr(piece)[:500], reason=defect.detail)
+        self.away = False
+
+    def _tell_news(self) -> None:
+        news, self._untold = self._untold, []
+        for event in news:
+            self._announcements.announce(event)
+
+    def _take(self, session: Session, seq: int) -> bool:
+        """Whether a record is to be stored: numbered, and not taken before.
+
+        Raises:
+            Rejected: ``window_exceeded``, the agent sends more than it was allowed to.
+        """
+        spool_id = session.registration.spool_id
+        if self._marks.waiting(spool_id) > self.window:
+            raise Rejected("window_exceeded", f"more than {self.window} records without an acknowledgement")
+        if not self._marks.take(spool_id, seq):
+            return False
+        self._batch.marks[spool_id] = seq
+        self._taken[spool_id] += 1
+        self._something.set()
+        return True
+
+    def _note(self, session: Session, event: Event) -> None:
+        """Events are announced once they are stored, and so can be acknowledged; at once while the store is away."""
+        self._alarms.note(event, agent_id=session.agent_id)
+        self._batch.events.append(event)
+        self._something.set()
+        if self.away:
+            self._announcements.announce(event)
+        else:
+            self._news.append(event)

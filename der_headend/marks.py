@@ -1,0 +1,84 @@
+"""How far each spool was taken in, and how far it is stored.
+
+What comes at or below what was taken is a replay. A spool whose mark the store can't tell at the moment is
+*unresolved*: nothing of it is taken, so that nothing can be stored twice; its agent keeps it and is asked to register
+again when the store is back.
+"""
+
+from collections import Counter, OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+SPOOLS_KEPT = 100_000
+
+
+@dataclass(slots=True)
+class _Spool:
+    taken: int = 0
+    stored: int = 0
+    waiting: int = 0
+    resolved: bool = False
+
+
+class Marks:
+    """The spools seen lately, by id."""
+
+    def __init__(self) -> None:
+        self._spools: OrderedDict[UUID, _Spool] = OrderedDict()
+        self._unresolved: set[UUID] = set()
+
+    def known(self, spool_id: UUID) -> bool:
+        """Whether it is known how far the spool is stored."""
+        spool = self._spools.get(spool_id)
+        return spool is not None and spool.resolved
+
+    def resolve(self, spool_id: UUID, stored: int) -> None:
+        """The store says how far it has the spool."""
+        spool = self._spool(spool_id)
+        spool.stored = max(spool.stored, stored)
+        spool.taken = max(spool.taken, stored)
+        spool.resolved = True
+
+    def unresolved(self, spool_id: UUID) -> None:
+        """The store can't say how far it has the spool."""
+        self._spool(spool_id)
+        self._unresolved.add(spool_id)
+
+    def open_questions(self) -> Sequence[UUID]:
+        """The spools that have become unresolved since it was last asked."""
+        asked, self._unresolved = tuple(self._unresolved), set()
+        return asked
+
+    def stored(self, spool_id: UUID) -> int:
+        """The highest number that is stored."""
+        spool = self._spools.get(spool_id)
+        return 0 if spool is None else spool.stored
+
+    def waiting(self, spool_id: UUID) -> int:
+        """How many records were taken and are not stored yet."""
+        spool = self._spools.get(spool_id)
+        return 0 if spool is None else spool.waiting
+
+    def take(self, spool_id: UUID, seq: int) -> bool:
+        """Whether a record is to be stored, in which case it counts as taken from now on."""
+        spool = self._spools.get(spool_id)
+        if spool is None or not spool.resolved or seq <= spool.taken:
+            return False
+        spool.taken = seq
+        spool.waiting += 1
+        return True
+
+    def committed(self, marks: Mapping[UUID, int], counts: Counter[UUID]) -> None:
+        """Records were stored: of each spool up to which number, and how many."""
+        for spool_id, seq in marks.items():
+            spool = self._spool(spool_id)
+            spool.stored = max(spool.stored, seq)
+            spool.waiting -= counts[spool_id]
+
+    def _spool(self, spool_id: UUID) -> _Spool:
+        spool = self._spools.setdefault(spool_id, _Spool())
+        self._spools.move_to_end(spool_id)
+        while len(self._spools) > SPOOLS_KEPT and next(iter(self._spools.values())).waiting == 0:
+            self._spools.popitem(last=False)
+        return spool

@@ -1,0 +1,318 @@
+"""What the headend needs of a store and of a link, each as small as its consumer's need.
+
+Writing goes through one door, ``Journal.commit``: a batch is stored whole or not at all, and with it how far each
+spool has been stored (its mark). Reading is a port per resource. ``store/memory`` and the PostgreSQL store implement
+the same ports and are held to one contract suite.
+
+All times are aware UTC. Power in MW, positive = discharge / export.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic, Protocol, TypeVar
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from der_core.dispatch import Command, Dispatch
+from der_core.events import Event, Severity
+from der_core.lifecycle import State
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Part of a list; ``next_cursor`` is where the next part begins, ``None`` at the end."""
+
+    items: Sequence[T]
+    next_cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """Samples to store: one moment of some assets, in columns.
+
+    Attributes:
+        timestamp_us: microseconds since 1970-01-01 UTC.
+        slots: shape (n,): the assets, by their slot in the fleet.
+        columns: by signal name: shape (n,), float64; NaN is unknown; a state is its code in the fleet's vocabulary.
+    """
+
+    timestamp_us: int
+    slots: NDArray[np.int64]
+    columns: Mapping[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    """A sign of life of an agent, with how full its spool was."""
+
+    agent_id: str
+    session_id: UUID
+    at: datetime
+    received_at: datetime
+    spooled_records: int
+    spooled_bytes: int
+    dropped_records: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRecord:
+    """One connection of an agent, open while ``disconnected_at`` is ``None``."""
+
+    session_id: UUID
+    agent_id: str
+    mode: str
+    site_id: UUID
+    peer: str
+    connected_at: datetime
+    last_seen_at: datetime
+    asset_ids: tuple[UUID, ...]
+    spool_id: UUID
+    disconnected_at: datetime | None = None
+    reason: str | None = None
+
+
+@dataclass(slots=True)
+class Batch:
+    """What is stored together. ``marks``: by spool, the highest sequence number that is stored with it."""
+
+    rows: list[Rows] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    heartbeats: list[Heartbeat] = field(default_factory=list)
+    dispatches: dict[UUID, Dispatch] = field(default_factory=dict)
+    sessions: dict[UUID, SessionRecord] = field(default_factory=dict)
+    marks: dict[UUID, int] = field(default_factory=dict)
+
+
+class StoreLife(Protocol):
+    """A store as a part of the program that has to be opened, kept up and closed."""
+
+    async def open(self, *, reset: str | None = None) -> None:
+        """Get it ready; with ``reset`` (``yes``, or ``force`` for one on another machine) empty it first.
+
+        Raises:
+            StartFailed: it can't be reached or used; the message says what to do.
+        """
+        ...
+
+    async def run(self) -> None:
+        """Keep it up (partitions, roll-ups, retention) until cancelled."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of it."""
+        ...
+
+    def health(self) -> tuple[bool, str]:
+        """Whether it answers, and a word about it; does not block."""
+        ...
+
+
+class WriteBehind(Protocol):
+    """Where what may be stored a little later is handed in."""
+
+    @property
+    def away(self) -> bool:
+        """Whether the store was away when it was last tried."""
+        ...
+
+    @property
+    def dispatches_waiting(self) -> int:
+        """How many dispatches wait to be stored."""
+        ...
+
+    def dispatch(self, record: Dispatch) -> None:
+        """Have a changed dispatch stored soon."""
+        ...
+
+    def missed(self) -> None:
+        """Note that the store did not answer somebody else."""
+        ...
+
+    def holds(self, dispatch_id: UUID) -> bool:
+        """Whether a dispatch waits to be stored."""
+        ...
+
+
+class Journal(Protocol):
+    """The one way into the store."""
+
+    async def commit(self, batch: Batch) -> None:
+        """Store a batch in one transaction.
+
+        Raises:
+            Unavailable: nothing of it was stored; try again later.
+        """
+        ...
+
+    async def mark(self, spool_id: UUID) -> int:
+        """The highest sequence number stored of a spool; 0 if none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DispatchQuery:
+    """Which dispatches, newest first."""
+
+    limit: int
+    cursor: str | None = None
+    asset_id: UUID | None = None
+    site_id: UUID | None = None
+    state: State | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+
+    def matches(self, dispatch: Dispatch) -> bool:
+        """Whether a dispatch is one of those asked for, wherever in the list it stands."""
+        return (
+            (self.asset_id is None or dispatch.allocation(self.asset_id) is not None)
+            and (self.site_id is None or dispatch.site_id == self.site_id)
+            and (self.state is None or dispatch.state is self.state)
+            and (self.start is None or dispatch.submitted_at >= self.start)
+            and (self.end is None or dispatch.submitted_at < self.end)
+        )
+
+
+class DispatchStore(Protocol):
+    """Reads dispatches."""
+
+    async def get(self, dispatch_id: UUID) -> Dispatch | None:
+        """One dispatch by id."""
+        ...
+
+    async def page(self, query: DispatchQuery) -> Page[Dispatch]:
+        """Some dispatches, newest first."""
+        ...
+
+    async def unfinished(self) -> Sequence[Dispatch]:
+        """All that have not ended, oldest first: what a restarted headend takes up again."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event and who has seen it."""
+
+    event: Event
+    acknowledged_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventQuery:
+    """Which events, newest first."""
+
+    limit: int
+    cursor: str | None = None
+    asset_id: UUID | None = None
+    site_id: UUID | None = None
+    severity: Severity | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+class EventStore(Protocol):
+    """Reads and acknowledges events."""
+
+    async def page(self, query: EventQuery) -> Page[StoredEvent]:
+        """Some events, newest first."""
+        ...
+
+    async def acknowledge(self, event_id: UUID, at: datetime) -> StoredEvent | None:
+        """Note that an operator has seen it; a second time changes nothing. ``None``: no such event."""
+        ...
+
+    async def open_alarms(self) -> Sequence[Event]:
+        """The ``raised`` events that no later ``cleared`` one of the same asset and code has ended, oldest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryQuery:
+    """Samples of the asset in one slot with ``start <= time < end`` (microseconds since 1970), the newest ``limit``.
+
+    ``bucket_us`` is the width of a bucket, ``None`` for the samples themselves.
+    """
+
+    slot: int
+    start_us: int
+    end_us: int
+    limit: int
+    bucket_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Samples or buckets in columns.
+
+    ``timestamps_us``: shape (n,), ascending; of a bucket its beginning. ``columns``: by signal name and, for buckets,
+    by statistic (``mean min max last``); for samples the only statistic is ``last``. ``earlier_us`` is where the
+    page before it ends (exclusive), ``None`` if there is nothing earlier.
+    """
+
+    timestamps_us: NDArray[np.int64]
+    columns: Mapping[str, Mapping[str, NDArray[np.float64]]]
+    earlier_us: int | None = None
+
+
+class SessionStore(Protocol):
+    """What is remembered of sessions beyond a restart."""
+
+    async def close_open(self, reason: str) -> Sequence[SessionRecord]:
+        """Close the sessions found open, each with the time its agent was last heard; those that were."""
+        ...
+
+    async def recent(self, per_agent: int) -> Sequence[SessionRecord]:
+        """The last sessions of every agent, ``per_agent`` of each at most, newest first."""
+        ...
+
+
+class TelemetryStore(Protocol):
+    """Reads samples."""
+
+    async def history(self, query: HistoryQuery) -> History:
+        """Samples or buckets of one asset."""
+        ...
+
+
+class HeartbeatStore(Protocol):
+    """Reads heartbeats."""
+
+    async def latest(self, agent_id: str, limit: int) -> Sequence[Heartbeat]:
+        """The last heartbeats of an agent, newest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Cancellation:
+    """Take a dispatch back from some assets."""
+
+    dispatch_id: UUID
+    asset_ids: tuple[UUID, ...]
+
+
+class Link(Protocol):
+    """The way down to one agent. Never blocks: what can't be queued is refused."""
+
+    def command(self, command: Command) -> bool:
+        """Queue a setpoint; ``False`` if the link can take no more."""
+        ...
+
+    def cancel(self, cancellation: Cancellation) -> None:
+        """Queue a cancel."""
+        ...
+
+    def acknowledge(self, through_seq: int) -> None:
+        """Say how far the spool is stored; only the newest number is kept."""
+        ...
+
+    def close(self, reason: str) -> None:
+        """End the link: what is queued is dropped, the stream is ended."""
+        ...
+
+    def drain(self, reason: str, reconnect_after_s: float) -> None:
+        """Ask the agent to go and come back later."""
+        ...

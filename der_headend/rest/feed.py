@@ -1,0 +1,133 @@
+"""What an open ``/stream`` sends: changes as they happen, telemetry at the listener's own pace.
+
+Announcements wake the feed at once. Telemetry is read from the live columns when it is due: only assets with a newer
+sample, and no more than ``SAMPLES_AT_ONCE`` of them, so that one listener with a large fleet does not hold up
+others; the rest comes next time, in turn. A tick that was missed is not made up for.
+"""
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+from numpy.typing import NDArray
+
+from der_core.dispatch import Dispatch
+from der_core.events import Event
+from der_headend.announcements import Announcement, Lost
+from der_headend.ports import SessionRecord
+from der_headend.rest.services import Services
+from der_headend.rest.views import records
+
+SAMPLES_AT_ONCE = 1000
+KEEPALIVE_S = 15.0
+_LOOK_UP_S = 0.5
+"""How often a quiet feed looks whether it is to end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """What a listener wants: of one site, of one asset, or (both ``None``) of all."""
+
+    telemetry_s: float
+    site_id: UUID | None = None
+    asset_id: UUID | None = None
+
+    def includes(self, announcement: Announcement) -> bool:
+        """Whether an announcement concerns it."""
+        if self.site_id not in (None, announcement.site_id):
+            return False
+        if self.asset_id is None:
+            return True
+        match announcement:
+            case Dispatch():
+                return announcement.allocation(self.asset_id) is not None
+            case Event():
+                return announcement.asset_id == self.asset_id
+            case SessionRecord():
+                return self.asset_id in announcement.asset_ids
+
+
+def feed(services: Services, watch: Watch) -> AsyncIterator[bytes]:
+    """Server-sent events until the listener goes or the headend stops.
+
+    Raises:
+        NotFound: ``watch`` names an asset or a site that is not there.
+    """
+    return _feed(services, watch, _Telemetry(services, _slots(services, watch)))
+
+
+async def _feed(services: Services, watch: Watch, telemetry: "_Telemetry") -> AsyncIterator[bytes]:
+    clock = services.clock
+    with services.announcements.listen() as listener:
+        due_s = sent_s = clock.monotonic()
+        yield KEEPALIVE_COMMENT
+        while not services.stopping.is_set():
+            for announcement in listener.take():
+                if isinstance(announcement, Lost) or watch.includes(announcement):
+                    sent_s = clock.monotonic()
+                    yield _announced(announcement, services)
+            now_s = clock.monotonic()
+            if now_s >= due_s:
+                due_s = now_s + watch.telemetry_s
+                for event in telemetry.changed():
+                    sent_s = now_s
+                    yield event
+            if now_s >= sent_s + KEEPALIVE_S:
+                sent_s = now_s
+                yield KEEPALIVE_COMMENT
+            await listener.wait(min(due_s - now_s, _LOOK_UP_S))
+
+
+class _Telemetry:
+    """The samples of some assets that one listener has not seen yet."""
+
+    def __init__(self, services: Services, slots: NDArray[np.int64]) -> None:
+        self._live = services.live
+        self._slots = slots
+        self._seen_us = np.zeros(slots.shape, np.int64)
+        self._next = 0
+
+    def changed(self) -> Iterator[bytes]:
+        """One event with what is new, or none."""
+        now_us = self._live.fleet.timestamp_us[self._slots]
+        places = np.flatnonzero(now_us != self._seen_us)
+        if places.shape[0] > SAMPLES_AT_ONCE:
+            turn = int(np.searchsorted(places, self._next))
+            places = np.roll(places, -turn)[:SAMPLES_AT_ONCE]
+            self._next = int(places[-1]) + 1
+        if places.shape[0]:
+            self._seen_us[places] = now_us[places]
+            yield _encode("telemetry", self._live.samples(self._slots[places]))
+
+
+def _slots(services: Services, watch: Watch) -> NDArray[np.int64]:
+    live, fleet = services.live, services.fleet
+    if watch.asset_id is not None:
+        slot = live.slot(watch.asset_id)
+        outside = watch.site_id not in (None, fleet.assets[slot].site_id)
+        return np.array([] if outside else [slot], np.int64)
+    if watch.site_id is not None:
+        members = fleet.inventory.assets_of(live.known_site(watch.site_id).id)
+        return np.array([fleet.slot_of[asset.id] for asset in members], np.int64)
+    return np.arange(len(fleet.assets))
+
+
+def _announced(announcement: Announcement | Lost, services: Services) -> bytes:
+    match announcement:
+        case Dispatch():
+            return _encode("dispatch", records.dispatch(announcement, services.fleet.inventory))
+        case Event():
+            return _encode("event", records.event(announcement))
+        case SessionRecord():
+            return _encode("link", records.link(announcement))
+        case Lost():
+            return _encode("lost", {"count": announcement.count})
+
+
+def _encode(event: str, data: Any) -> bytes:
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return format_sse_event(event=event, data_str=text)

@@ -1,0 +1,87 @@
+"""What stands around all handlers: a limit on bodies, and an answer for what nobody foresaw.
+
+Both are plain ASGI, so that streams pass through them unbuffered.
+"""
+
+from http import HTTPStatus
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from der_headend.rest.problems import Answer, answer_and_log
+
+
+class BodyLimit:
+    """Answers 413 to a body of more than ``max_bytes``, declared or chunked; smaller ones are passed on whole."""
+
+    def __init__(self, app: ASGIApp, *, max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        headers = Headers(scope=scope) if scope["type"] == "http" else Headers()
+        declared = headers.get("content-length", "0")
+        if "transfer-encoding" not in headers and declared == "0":
+            await self._app(scope, receive, send)
+            return
+        too_large = declared.isdecimal() and int(declared[:20]) > self._max_bytes
+        body = None if too_large else await self._read(receive)
+        if body is None:
+            await self._refuse(scope, receive, send)
+        else:
+            await self._app(scope, _replay(body, receive), send)
+
+    async def _read(self, receive: Receive) -> list[Message] | None:
+        """The messages of the body, or ``None`` if it is too large."""
+        messages: list[Message] = []
+        size = 0
+        while not messages or messages[-1].get("more_body", False):
+            messages.append(await receive())
+            size += len(messages[-1].get("body", b""))
+            if size > self._max_bytes:
+                return None
+        return messages
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = Answer(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            "body_too_large",
+            f"a body may have at most {self._max_bytes} bytes",
+            headers={"Connection": "close"},
+        )
+        await answer.response()(scope, receive, send)
+
+
+def _replay(messages: list[Message], receive: Receive) -> Receive:
+    waiting = iter(messages)
+
+    async def replayed() -> Message:
+        message = next(waiting, None)
+        return await receive() if message is None else message
+
+    return replayed
+
+
+class LastResort:
+    """Makes a 500 problem of an exception that no handler knows, unless the response has begun."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            begun = begun or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception as error:
+            if begun or scope["type"] != "http":
+                raise
+            response = await answer_and_log(None, error)
+            await response(scope, receive, send)

@@ -1,0 +1,25 @@
+"""``/agents``: who is, or was, connected."""
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+
+from der_headend.rest.models.agents import Agent
+from der_headend.rest.paging import page
+from der_headend.rest.parameters import MAX_LIMIT, Cursor, Limit
+from der_headend.rest.problems import documented
+from der_headend.rest.replies import LISTED, listing
+from der_headend.rest.services import Provided
+from der_headend.rest.views import records
+
+router = APIRouter(tags=["agents"])
+
+
+@router.get("/agents", response_model=list[Agent], responses=LISTED | documented(422))
+async def list_agents(services: Provided, limit: Limit = MAX_LIMIT, cursor: Cursor = None) -> JSONResponse:
+    """One entry per agent that has ever connected, in order of id; empty until one does."""
+    sessions, inventory = services.sessions, services.fleet.inventory
+    seen = sorted((entry for entry in sessions.agents() if entry.sessions), key=lambda entry: entry.agent_id)
+    shown, next_cursor = page(seen, lambda entry: entry.agent_id, limit=limit, cursor=cursor)
+    return listing(
+        [records.agent(entry, sessions=sessions, inventory=inventory) for entry in shown], next_cursor
+    )

@@ -1,0 +1,75 @@
+"""``/events``: what happened at assets and agents."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse
+
+from der_core.errors import NotFound
+from der_core.events import Severity
+from der_headend.ports import EventQuery
+from der_headend.rest.models.events import Event
+from der_headend.rest.parameters import AssetId, Cursor, End, EventId, Limit, OfAsset, OfSite, Start
+from der_headend.rest.problems import documented
+from der_headend.rest.replies import LISTED, listing, reply
+from der_headend.rest.services import Provided
+from der_headend.rest.views import records
+
+router = APIRouter(prefix="/events", tags=["events"])
+
+OfSeverity = Annotated[Severity | None, Query(description="only of this severity")]
+
+
+@router.get("", response_model=list[Event], responses=LISTED | documented(422, 503))
+async def list_events(
+    services: Provided,
+    *,
+    asset_id: OfAsset = None,
+    site_id: OfSite = None,
+    severity: OfSeverity = None,
+    start: Start = None,
+    end: End = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> JSONResponse:
+    """Events, newest first."""
+    found = await services.events.page(
+        EventQuery(
+            limit=limit,
+            cursor=cursor,
+            asset_id=asset_id,
+            site_id=site_id,
+            severity=severity,
+            start=start,
+            end=end,
+        )
+    )
+    return listing([records.stored_event(record) for record in found.items], found.next_cursor)
+
+
+@router.get("/{asset_id}/history", response_model=list[Event], responses=LISTED | documented(404, 422, 503))
+async def asset_events(
+    services: Provided,
+    *,
+    asset_id: AssetId,
+    severity: OfSeverity = None,
+    start: Start = None,
+    end: End = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> JSONResponse:
+    """Events of one asset, newest first."""
+    services.live.slot(asset_id)
+    found = await services.events.page(
+        EventQuery(limit=limit, cursor=cursor, asset_id=asset_id, severity=severity, start=start, end=end)
+    )
+    return listing([records.stored_event(record) for record in found.items], found.next_cursor)
+
+
+@router.post("/{event_id}/ack", response_model=Event, responses=documented(404, 422, 503))
+async def acknowledge_event(services: Provided, event_id: EventId) -> JSONResponse:
+    """Note that an operator has seen an event; a second time changes nothing."""
+    record = await services.events.acknowledge(event_id, services.clock.now())
+    if record is None:
+        raise NotFound("unknown_event", f"no event {event_id}; GET /events lists them", field="event_id")
+    return reply(records.stored_event(record))

@@ -1,0 +1,41 @@
+"""``/stream``: what changes, as it changes."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
+
+from der_headend.rest.feed import Watch, feed
+from der_headend.rest.parameters import OfAsset, OfSite
+from der_headend.rest.problems import documented
+from der_headend.rest.services import Provided
+
+router = APIRouter(tags=["stream"])
+
+_DESCRIPTION = """\
+Server-sent events, each with JSON as its data: `telemetry` (an array of the samples that are newer than the ones sent
+before), `dispatch` (a record that has changed), `event`, `link` (a session that has been opened or closed) and
+`lost` (`count` of the announcements that a slow listener missed: read what matters anew)."""
+
+
+@router.get(
+    "/stream",
+    response_class=StreamingResponse,
+    responses=documented(404, 422)
+    | {200: {"description": _DESCRIPTION, "content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+)
+async def stream(
+    services: Provided,
+    telemetry_s: Annotated[
+        float, Query(ge=0.2, le=60, allow_inf_nan=False, description="seconds between two telemetry events")
+    ] = 1.0,
+    site_id: OfSite = None,
+    asset_id: OfAsset = None,
+) -> StreamingResponse:
+    """Everything that changes, until the listener goes; a comment at least every 15 s shows that the link lives."""
+    watch = Watch(telemetry_s=telemetry_s, site_id=site_id, asset_id=asset_id)
+    return StreamingResponse(
+        feed(services, watch),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )

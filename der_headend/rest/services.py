@@ -1,0 +1,64 @@
+"""What the handlers need, put together by the factory."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from prometheus_client import CollectorRegistry
+
+from der_headend.alarms import Alarms
+from der_headend.announcements import Announcements
+from der_headend.dispatcher import Dispatcher
+from der_headend.fleet import Fleet
+from der_headend.history import TelemetryHistory
+from der_headend.ports import EventStore, HeartbeatStore
+from der_headend.rest.views.live import Live
+from der_headend.sessions import Sessions
+from der_runtime.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that must work for the headend to be ready."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The collaborators of the REST API.
+
+    ``readiness`` is asked by ``/readyz`` and must not block; ``stopping`` ends the open streams.
+    """
+
+    fleet: Fleet
+    sessions: Sessions
+    alarms: Alarms
+    dispatcher: Dispatcher
+    history: TelemetryHistory
+    events: EventStore
+    heartbeats: HeartbeatStore
+    announcements: Announcements
+    clock: Clock
+    readiness: Callable[[], Sequence[Check]]
+    version: str
+    registry: CollectorRegistry
+    stopping: asyncio.Event
+
+    @property
+    def live(self) -> Live:
+        """The live state as JSON values."""
+        return Live(fleet=self.fleet, sessions=self.sessions, alarms=self.alarms)
+
+
+async def _provided(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+Provided = Annotated[Services, Depends(_provided)]
+"""As the type of a handler's parameter: the services of the app it belongs to."""

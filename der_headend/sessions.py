@@ -1,0 +1,292 @@
+"""Which agent is connected, by which session, and which assets it serves.
+
+A session is known by its id alone. A newer session of the same agent replaces the older one; when the older stream
+closes later, its id is no longer open and nothing happens. An asset is served by one live session at a time. Whether a
+session lives is decided by what was heard from its agent, never by the state of a TCP connection: after three missed
+heartbeats it is closed.
+"""
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from der_core.errors import Conflict, Rejected
+from der_core.registration import Registration
+from der_headend.fleet import Binding, Fleet
+from der_headend.ports import Heartbeat, Link, SessionRecord
+from der_runtime.clock import Clock
+
+MISSED_HEARTBEATS = 3
+SHORTEST_LOOK_S = 0.02
+LONGEST_LOOK_S = 0.5
+REPLACED = "replaced by a newer session of the same agent id"
+SESSIONS_KEPT = 20
+AGENTS_KEPT = 20_000
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """A live connection of an agent.
+
+    ``heard_s`` is monotonic. ``remembers``: its spool is the one of the agent's session before, so it still knows
+    what it did then. ``agreed``: headend and agent have agreed on what is in force, so that it may be commanded.
+    """
+
+    id: UUID
+    registration: Registration
+    binding: Binding
+    link: Link
+    record: SessionRecord
+    heard_s: float
+    remembers: bool
+    agreed: bool = False
+
+    @property
+    def agent_id(self) -> str:
+        """The agent at the other end."""
+        return self.registration.agent_id
+
+    @property
+    def overdue_at_s(self) -> float:
+        """When (monotonic) it is taken for dead if nothing more is heard."""
+        return self.heard_s + MISSED_HEARTBEATS * self.registration.heartbeat_s
+
+
+@dataclass(slots=True)
+class AgentEntry:
+    """All that is known of an agent; ``sessions`` newest first, at most one of them open."""
+
+    agent_id: str
+    session: Session | None = None
+    spool_id: UUID | None = None
+    sessions: deque[SessionRecord] = field(default_factory=lambda: deque(maxlen=SESSIONS_KEPT))
+    heartbeat: Heartbeat | None = None
+
+
+class Sessions:
+    """The live sessions, and what is remembered of past ones.
+
+    ``changed`` is told of every session that opens or closes, ``closed`` of the session itself as it closes, before a
+    newer one of the same agent can open.
+    """
+
+    def __init__(
+        self,
+        *,
+        fleet: Fleet,
+        clock: Clock,
+        changed: Callable[[SessionRecord], None],
+        closed: Callable[[Session], None],
+    ) -> None:
+        self._fleet = fleet
+        self._clock = clock
+        self._changed = changed
+        self._closed = closed
+        self._live: dict[UUID, Session] = {}
+        self._by_spool: dict[UUID, Session] = {}
+        self._serving: dict[UUID, Session] = {}
+        self._agents: OrderedDict[str, AgentEntry] = OrderedDict()
+
+    @property
+    def live(self) -> Mapping[UUID, Session]:
+        """The live sessions by id."""
+        return self._live
+
+    def agents(self) -> Iterator[AgentEntry]:
+        """Every agent that was ever seen (and is still remembered), in order of first appearance."""
+        return iter(self._agents.values())
+
+    def agent(self, agent_id: str) -> AgentEntry | None:
+        """One agent by id."""
+        return self._agents.get(agent_id)
+
+    def serving(self, asset_id: UUID) -> Session | None:
+        """The live session that serves an asset."""
+        return self._serving.get(asset_id)
+
+    def ready(self, asset_id: UUID) -> Session | None:
+        """The live session that serves an asset, once it may be commanded."""
+        session = self._serving.get(asset_id)
+        return session if session is not None and session.agreed else None
+
+    def connected(self, agent_id: str | None) -> Session | None:
+        """The live session of an agent, once it may be commanded."""
+        entry = self._agents.get(agent_id) if agent_id is not None else None
+        return (
+            entry.session
+            if entry is not None and entry.session is not None and entry.session.agreed
+            else None
+        )
+
+    def of_spool(self, spool_id: UUID) -> Session | None:
+        """The live session whose records come from this spool."""
+        return self._by_spool.get(spool_id)
+
+    def last_agent_of(self, asset_id: UUID) -> AgentEntry | None:
+        """The agent that serves an asset now, or else the one that served it last."""
+        if session := self._serving.get(asset_id):
+            return self._agents[session.agent_id]
+        served = (e for e in self._agents.values() if e.sessions and asset_id in e.sessions[0].asset_ids)
+        return max(served, key=lambda e: e.sessions[0].last_seen_at, default=None)
+
+    def check(self, registration: Registration) -> None:
+        """Whether a registration can be accepted.
+
+        Raises:
+            Rejected: it names something that the headend does not know, or knows otherwise.
+            Conflict: an asset is served by a live session of another agent.
+        """
+        inventory = self._fleet.inventory
+        if registration.site_id not in inventory.sites:
+            raise Rejected(
+                "unknown_site",
+                f"site {registration.site_id} is not in the headend's inventory",
+                field="site_id",
+            )
+        for offered in registration.assets:
+            asset = inventory.assets.get(offered.id)
+            if asset is None:
+                raise Rejected(
+                    "unknown_asset",
+                    f"asset {offered.id} ({offered.name}) is not in the headend's inventory; "
+                    "add it to ASSETS_PATH there and restart the headend",
+                    field="assets",
+                )
+            if asset.site_id != registration.site_id:
+                raise Rejected(
+                    "wrong_site",
+                    f"asset {offered.id} ({offered.name}) belongs to site {asset.site_id} in the headend's "
+                    f"inventory, not to {registration.site_id}",
+                    field="assets",
+                )
+            other = self._serving.get(offered.id)
+            if other is not None and other.agent_id != registration.agent_id:
+                raise Conflict(
+                    "asset_served_elsewhere",
+                    f"asset {offered.id} ({offered.name}) is served by agent {other.agent_id} from "
+                    f"{other.record.peer}; stop that agent first",
+                    field="assets",
+                )
+
+    def differences(self, registration: Registration) -> list[str]:
+        """In what an agent's description of its assets departs from the headend's inventory."""
+        found = []
+        for offered in registration.assets:
+            asset = self._fleet.inventory.assets[offered.id]
+            for name in ("name", "capacity_mwhr", "max_mw", "min_mw"):
+                theirs, ours = getattr(offered, name), getattr(asset, name)
+                if theirs != ours:
+                    found.append(f"{asset.name}.{name}: agent {theirs}, headend {ours}")
+        return found
+
+    def open(self, registration: Registration, *, peer: str, link: Link) -> Session:
+        """Make a session of a registration that ``check`` has passed; an older one of the agent is replaced."""
+        entry = self._agents.get(registration.agent_id)
+        if entry is not None and entry.session is not None:
+            self.close(entry.session.id, REPLACED)
+        now = self._clock.now()
+        asset_ids = tuple(asset.id for asset in registration.assets)
+        record = SessionRecord(
+            session_id=uuid4(),
+            agent_id=registration.agent_id,
+            mode=registration.mode,
+            site_id=registration.site_id,
+            peer=peer,
+            connected_at=now,
+            last_seen_at=now,
+            asset_ids=asset_ids,
+            spool_id=registration.spool_id,
+        )
+        session = Session(
+            id=record.session_id,
+            registration=registration,
+            binding=self._fleet.bind(asset_ids, registration.signals),
+            link=link,
+            record=record,
+            heard_s=self._clock.monotonic(),
+            remembers=entry is not None and entry.spool_id == registration.spool_id,
+        )
+        self._live[session.id] = session
+        self._by_spool[registration.spool_id] = session
+        for asset_id in asset_ids:
+            self._serving[asset_id] = session
+        entry = self._entry(registration.agent_id)
+        entry.session = session
+        entry.spool_id = registration.spool_id
+        entry.sessions.appendleft(record)
+        self._changed(record)
+        return session
+
+    def heard(self, session: Session) -> None:
+        """Something came from its agent."""
+        session.heard_s = self._clock.monotonic()
+
+    def beat(self, session: Session, heartbeat: Heartbeat) -> SessionRecord:
+        """A heartbeat came from its agent; the record of the session as it is now."""
+        entry = self._agents[session.agent_id]
+        entry.heartbeat = heartbeat
+        session.record = replace(session.record, last_seen_at=self.last_seen(session))
+        _replace_record(entry.sessions, session.record)
+        return session.record
+
+    def restore(self, records: Iterable[SessionRecord]) -> None:
+        """Remember the agents of an earlier run; ``records`` of each agent newest first, none of them open."""
+        for record in records:
+            entry = self._entry(record.agent_id)
+            entry.spool_id = entry.spool_id or record.spool_id
+            entry.sessions.append(record)
+
+    def last_seen(self, session: Session) -> datetime:
+        """When its agent was last heard, in UTC."""
+        return self._clock.now() - timedelta(seconds=self._clock.monotonic() - session.heard_s)
+
+    def close(self, session_id: UUID, reason: str) -> Session | None:
+        """End a session; ``None`` if it is not open (any more), in which case nothing happens."""
+        session = self._live.pop(session_id, None)
+        if session is None:
+            return None
+        if self._by_spool.get(session.registration.spool_id) is session:
+            del self._by_spool[session.registration.spool_id]
+        for asset_id in session.record.asset_ids:
+            if self._serving.get(asset_id) is session:
+                del self._serving[asset_id]
+        record = replace(
+            session.record,
+            last_seen_at=self.last_seen(session),
+            disconnected_at=self._clock.now(),
+            reason=reason,
+        )
+        entry = self._agents[session.agent_id]
+        if entry.session is session:
+            entry.session = None
+        _replace_record(entry.sessions, record)
+        session.link.close(reason)
+        self._closed(session)
+        self._changed(record)
+        return session
+
+    async def watch(self) -> None:
+        """Close the sessions whose agents have missed too many heartbeats, for as long as the headend runs."""
+        while True:
+            now = self._clock.monotonic()
+            for session in [s for s in self._live.values() if s.overdue_at_s <= now]:
+                self.close(session.id, "heartbeat missed")
+            next_s = min((s.overdue_at_s for s in self._live.values()), default=now + LONGEST_LOOK_S)
+            await self._clock.sleep_until(min(max(next_s, now + SHORTEST_LOOK_S), now + LONGEST_LOOK_S))
+
+    def _entry(self, agent_id: str) -> AgentEntry:
+        entry = self._agents.setdefault(agent_id, AgentEntry(agent_id))
+        if len(self._agents) > AGENTS_KEPT:
+            gone = next((a for a, e in self._agents.items() if e.session is None and a != agent_id), None)
+            if gone is not None:
+                del self._agents[gone]
+        return entry
+
+
+def _replace_record(records: deque[SessionRecord], record: SessionRecord) -> None:
+    for place, known in enumerate(records):
+        if known.session_id == record.session_id:
+            records[place] = record
+            return

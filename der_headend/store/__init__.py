@@ -1,0 +1,1 @@
+"""Stores behind the ports of ``der_headend.ports``; ``factory`` chooses one."""

@@ -1,0 +1,70 @@
+"""Events in memory: the newest ten thousand."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from der_core.events import Event, EventKind
+from der_headend.cursor import encode_moment
+from der_headend.ports import EventQuery, Page, StoredEvent
+from der_headend.store.memory.timeline import Timeline
+
+EVENTS_KEPT = 10_000
+
+
+class MemoryEvents:
+    """An ``EventStore``."""
+
+    def __init__(self, *, kept: int = EVENTS_KEPT) -> None:
+        self._kept = kept
+        self._records: dict[UUID, StoredEvent] = {}
+        self._timeline = Timeline()
+
+    def add(self, event: Event) -> None:
+        """Store an event; one whose id is known already changes nothing."""
+        if event.id in self._records:
+            return
+        self._records[event.id] = StoredEvent(event)
+        self._timeline.add(event.at, event.id)
+        if len(self._timeline) > self._kept:
+            del self._records[self._timeline.pop_oldest()]
+
+    async def page(self, query: EventQuery) -> Page[StoredEvent]:
+        """Some events, newest first."""
+        found: list[StoredEvent] = []
+        for id in self._timeline.newest_first(cursor=query.cursor, start=query.start, end=query.end):
+            record = self._records[id]
+            if not _matches(record.event, query):
+                continue
+            if len(found) == query.limit:
+                return Page(found, encode_moment(found[-1].event.at, found[-1].event.id))
+            found.append(record)
+        return Page(found)
+
+    async def acknowledge(self, event_id: UUID, at: datetime) -> StoredEvent | None:
+        """Note that an operator has seen it; a second time changes nothing."""
+        record = self._records.get(event_id)
+        if record is None or record.acknowledged_at is not None:
+            return record
+        self._records[event_id] = replace(record, acknowledged_at=at)
+        return self._records[event_id]
+
+    async def open_alarms(self) -> Sequence[Event]:
+        """The ``raised`` events that no later ``cleared`` one has ended, oldest first."""
+        alarms: dict[tuple[UUID, UUID | None, str], Event] = {}
+        for event in sorted((record.event for record in self._records.values()), key=lambda e: e.at):
+            key = (event.site_id, event.asset_id, event.code)
+            if event.kind is EventKind.CLEARED:
+                alarms.pop(key, None)
+            elif event.kind is EventKind.RAISED:
+                alarms[key] = event
+        return list(alarms.values())
+
+
+def _matches(event: Event, query: EventQuery) -> bool:
+    return (
+        (query.asset_id is None or event.asset_id == query.asset_id)
+        and (query.site_id is None or event.site_id == query.site_id)
+        and (query.severity is None or event.severity is query.severity)
+    )

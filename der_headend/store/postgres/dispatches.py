@@ -1,0 +1,163 @@
+"""Dispatches in the database: a row for the whole, one per asset's part, each with its transitions as json.
+
+A record comes back exactly as it was, its stages included: ``der_core.lifecycle.restore`` goes through the transitions
+again and refuses a list that could not have happened.
+"""
+
+import json
+from collections.abc import Sequence
+from uuid import UUID
+
+import asyncpg
+
+from der_core.dispatch import Allocation, Dispatch, Target
+from der_core.errors import Defect
+from der_core.lifecycle import Stage, State, Transition, restore
+from der_headend.cursor import decode_moment, encode_moment
+from der_headend.ports import DispatchQuery, Page
+from der_headend.store.postgres import queries
+from der_headend.store.postgres.connection import Connection, Database
+from der_headend.store.postgres.moments import microseconds, moment, plain, plain_or_none
+
+_SQL = queries.load("dispatches.sql")
+
+
+async def put(connection: Connection, dispatches: Sequence[Dispatch]) -> None:
+    """Store the newest record of each; one that is older than what is stored changes nothing."""
+    taken = await connection.fetch(
+        _SQL["put_dispatches"],
+        [d.id for d in dispatches],
+        [d.target.value for d in dispatches],
+        [d.asset_id for d in dispatches],
+        [d.site_id for d in dispatches],
+        [d.requested_mw for d in dispatches],
+        [d.duration_s for d in dispatches],
+        [d.ttl_s for d in dispatches],
+        [d.submitted_at for d in dispatches],
+        [d.expires_at for d in dispatches],
+        [d.state.value for d in dispatches],
+        [d.state.final for d in dispatches],
+        [d.unserved_mw for d in dispatches],
+        [d.cancel_requested_at for d in dispatches],
+        [json.dumps([plain(w) for w in d.warnings]) for d in dispatches],
+        [_written(d.stage) for d in dispatches],
+        [_steps(d) for d in dispatches],
+    )
+    newer = {record["id"] for record in taken}
+    parts = [(d.id, place, a) for d in dispatches if d.id in newer for place, a in enumerate(d.allocations)]
+    parts.sort(key=lambda part: (part[0], part[2].asset_id))
+    await connection.execute(
+        _SQL["put_allocations"],
+        [id for id, _, _ in parts],
+        [a.asset_id for _, _, a in parts],
+        [place for _, place, _ in parts],
+        [plain_or_none(a.agent_id) for _, _, a in parts],
+        [a.state.value for _, _, a in parts],
+        [a.capacity_mwhr for _, _, a in parts],
+        [a.weight for _, _, a in parts],
+        [a.raw_mw for _, _, a in parts],
+        [a.clamped_mw for _, _, a in parts],
+        [a.mw for _, _, a in parts],
+        [a.applied_mw for _, _, a in parts],
+        [a.measured_mw for _, _, a in parts],
+        [plain_or_none(a.note) for _, _, a in parts],
+        [_written(a.stage) for _, _, a in parts],
+    )
+
+
+class PostgresDispatches:
+    """A ``DispatchStore``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, dispatch_id: UUID) -> Dispatch | None:
+        """One dispatch by id."""
+        async with self._database.transaction(snapshot=True) as connection:
+            records = await connection.fetch(_SQL["get"], dispatch_id)
+            return next(iter(await _whole(connection, records)), None)
+
+    async def page(self, query: DispatchQuery) -> Page[Dispatch]:
+        """Some dispatches, newest first; ``start`` and ``end`` bound when they were submitted."""
+        before = (None, None) if query.cursor is None else decode_moment(query.cursor)
+        async with self._database.transaction(snapshot=True) as connection:
+            records = await connection.fetch(
+                _SQL["page"],
+                query.asset_id,
+                query.site_id,
+                None if query.state is None else query.state.value,
+                query.start,
+                query.end,
+                *before,
+                query.limit + 1,
+            )
+            found = await _whole(connection, records[: query.limit])
+        more = len(records) > query.limit
+        return Page(found, encode_moment(found[-1].submitted_at, found[-1].id) if more else None)
+
+    async def unfinished(self) -> Sequence[Dispatch]:
+        """All that have not ended, oldest first."""
+        async with self._database.transaction(snapshot=True) as connection:
+            return await _whole(connection, await connection.fetch(_SQL["unfinished"]))
+
+
+async def _whole(connection: Connection, records: Sequence[asyncpg.Record]) -> list[Dispatch]:
+    """The dispatches of these rows, with their parts."""
+    parts: dict[UUID, list[Allocation]] = {record["id"]: [] for record in records}
+    for record in await connection.fetch(_SQL["allocations"], list(parts)):
+        parts[record["dispatch_id"]].append(_allocation(record))
+    return [_dispatch(record, tuple(parts[record["id"]])) for record in records]
+
+
+def _dispatch(record: asyncpg.Record, allocations: tuple[Allocation, ...]) -> Dispatch:
+    return Dispatch(
+        id=record["id"],
+        target=Target(record["target"]),
+        asset_id=record["asset_id"],
+        site_id=record["site_id"],
+        requested_mw=record["requested_mw"],
+        duration_s=record["duration_s"],
+        ttl_s=record["ttl_s"],
+        submitted_at=record["submitted_at"],
+        expires_at=record["expires_at"],
+        stage=_read(record["transitions"], record["id"]),
+        allocations=allocations,
+        warnings=tuple(record["warnings"]),
+        cancel_requested_at=record["cancel_requested_at"],
+    )
+
+
+def _allocation(record: asyncpg.Record) -> Allocation:
+    return Allocation(
+        asset_id=record["asset_id"],
+        stage=_read(record["transitions"], record["dispatch_id"]),
+        agent_id=record["agent_id"],
+        capacity_mwhr=record["capacity_mwhr"],
+        weight=record["weight"],
+        raw_mw=record["raw_mw"],
+        clamped_mw=record["clamped_mw"],
+        mw=record["mw"],
+        applied_mw=record["applied_mw"],
+        measured_mw=record["measured_mw"],
+        note=record["note"],
+    )
+
+
+def _written(stage: Stage) -> str:
+    return json.dumps(
+        [(t.state, microseconds(t.at), plain(t.by), plain_or_none(t.reason)) for t in stage.transitions]
+    )
+
+
+def _read(transitions: str, dispatch_id: UUID) -> Stage:
+    steps = [Transition(State(s), moment(us), by, reason) for s, us, by, reason in json.loads(transitions)]
+    try:
+        return restore(steps)
+    except ValueError as error:
+        raise Defect(
+            "stored_dispatch_impossible", f"dispatch {dispatch_id} as it is stored: {error}"
+        ) from error
+
+
+def _steps(dispatch: Dispatch) -> int:
+    return len(dispatch.stage.transitions) + sum(len(a.stage.transitions) for a in dispatch.allocations)

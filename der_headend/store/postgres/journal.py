@@ -1,0 +1,152 @@
+"""The way into the database: a batch in one transaction, stored once whatever becomes of the connection.
+
+When the connection is lost during COMMIT, nobody can say on the spot whether the transaction went through. So a batch
+with samples bears an id that is written with it: an attempt whose outcome is unknown is repeated under the same id,
+and the database, which waits for the first attempt if that is still under way, tells that it is there already. Events,
+heartbeats, sessions, dispatches and marks are known by ids of their own and may be written again.
+
+Samples have connections of their own, so that a dispatch need not wait behind them.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from der_core.errors import Defect, Unavailable
+from der_headend.ports import Batch, Rows
+from der_headend.store.postgres import dispatches, events, heartbeats, queries, samples, sessions
+from der_headend.store.postgres.binary_copy import chunks
+from der_headend.store.postgres.catalogue import Catalogue
+from der_headend.store.postgres.connection import RETRY_AFTER_S, Connection, Database
+from der_headend.store.postgres.moments import EPOCH, microseconds, moment
+from der_headend.store.postgres.partitions import Partitions
+from der_headend.store.postgres.rollups import late_rows
+from der_runtime.clock import Clock
+from der_runtime.logs import get_logger
+
+HEARTBEATS = "heartbeats"
+_BIGINT_MAX = 2**63 - 1
+_HOUR_US = 3_600_000_000
+
+_SQL = queries.load("journal.sql")
+_log = get_logger("der_headend.store")
+
+
+class PostgresJournal:
+    """A ``Journal``. ``bulk`` is the database for batches with samples, ``small`` the one for all others."""
+
+    def __init__(
+        self, *, bulk: Database, small: Database, catalogue: Catalogue, partitions: Partitions, clock: Clock
+    ) -> None:
+        self._bulk = bulk
+        self._small = small
+        self._catalogue = catalogue
+        self._partitions = partitions
+        self._clock = clock
+        self._writer_id = uuid4()
+        self._tried: dict[int, tuple[Batch, UUID]] = {}
+        self._newest = EPOCH
+        self.rows_too_old = 0
+        """Samples older than what is kept, which were not stored."""
+        self.trouble: str | None = None
+        """Why the last commit failed; ``None`` if it did not."""
+
+    async def open(self, connection: Connection) -> None:
+        """Clear up after writers that are long gone."""
+        await connection.execute(_SQL["forget_writers"])
+
+    async def commit(self, batch: Batch) -> None:
+        """Store a batch in one transaction.
+
+        Raises:
+            Unavailable: nothing of it was stored, or nobody can tell. Committing the same batch again stores it once.
+        """
+        try:
+            await (self._commit_samples(batch) if batch.rows else self._commit_small(batch))
+        except Unavailable as error:
+            self.trouble = error.detail
+            raise
+        self.trouble = None
+
+    async def mark(self, spool_id: UUID) -> int:
+        """The highest sequence number stored of a spool; 0 if none."""
+        async with self._small.connection() as connection:
+            return await connection.fetchval(_SQL["mark"], spool_id) or 0
+
+    async def _commit_small(self, batch: Batch) -> None:
+        await self._make_room(batch, ())
+        async with self._small.transaction() as connection:
+            await _put_records(connection, batch)
+
+    async def _commit_samples(self, batch: Batch) -> None:
+        # The batch is held on to until its outcome is known, so no other can have its identity meanwhile.
+        _, batch_id = self._tried.setdefault(id(batch), (batch, uuid4()))
+        frames = self._kept(batch.rows)
+        await self._catalogue.learn(self._bulk, {name for frame in frames for name in frame.columns})
+        await self._make_room(batch, frames)
+        try:
+            async with self._bulk.transaction() as connection:
+                if await self._claim(connection, batch_id, frames):
+                    await self._put_samples(connection, frames)
+                    await _put_records(connection, batch)
+        except Defect as error:
+            if not isinstance(error.__cause__, asyncpg.CheckViolationError):
+                raise
+            self._partitions.forget()  # somebody else has dropped one
+            raise Unavailable("partition_gone", error.detail, retry_after_s=RETRY_AFTER_S) from error
+        del self._tried[id(batch)]
+
+    async def _claim(self, connection: Connection, batch_id: UUID, frames: Iterable[Rows]) -> bool:
+        """Enter the batch; ``False`` if it is there already."""
+        newest_us = max((frame.timestamp_us for frame in frames), default=0)
+        self._newest = max(self._newest, moment(newest_us))
+        if await connection.fetchval(_SQL["claim_batch"], batch_id, self._writer_id, self._newest) is None:
+            _log.info("batch had been stored, though its answer was lost", batch_id=str(batch_id))
+            return False
+        in_doubt = [id for _, id in self._tried.values()]
+        await connection.execute(_SQL["forget_batches"], self._writer_id, in_doubt)
+        return True
+
+    async def _put_samples(self, connection: Connection, frames: list[Rows]) -> None:
+        through: datetime = await connection.fetchval(_SQL["frontier"])
+        rows = samples.encode(frames, self._catalogue)
+        await connection.copy_to_table(
+            samples.TABLE, source=chunks(*rows), columns=samples.COLUMNS, format="binary"
+        )
+        late = late_rows(frames, through, self._catalogue.keys)
+        if late.shape[0]:
+            await connection.copy_to_table(
+                "rollup_late", source=chunks(late), columns=("begins", "asset"), format="binary"
+            )
+
+    async def _make_room(self, batch: Batch, frames: Iterable[Rows]) -> None:
+        database = self._bulk if batch.rows else self._small
+        hours = {frame.timestamp_us // _HOUR_US for frame in frames}  # a partition begins with an hour
+        await self._partitions.provide(database, samples.TABLE, [moment(hour * _HOUR_US) for hour in hours])
+        await self._partitions.provide(database, HEARTBEATS, [h.received_at for h in batch.heartbeats])
+
+    def _kept(self, frames: list[Rows]) -> list[Rows]:
+        """The frames that are not so old that they would be dropped at once."""
+        horizon_us = microseconds(self._partitions.table(samples.TABLE).horizon(self._clock.now()))
+        kept = [frame for frame in frames if frame.timestamp_us >= horizon_us]
+        if len(kept) < len(frames):
+            if self.rows_too_old == 0:
+                _log.warning("samples older than what is kept are not stored; further ones are counted")
+            self.rows_too_old += sum(f.slots.shape[0] for f in frames) - sum(f.slots.shape[0] for f in kept)
+        return kept
+
+
+async def _put_records(connection: Connection, batch: Batch) -> None:
+    if batch.events:
+        await events.put(connection, batch.events)
+    if batch.heartbeats:
+        await heartbeats.put(connection, batch.heartbeats)
+    if batch.sessions:
+        await sessions.put(connection, list(batch.sessions.values()))
+    if batch.dispatches:
+        await dispatches.put(connection, list(batch.dispatches.values()))
+    if batch.marks:
+        marks = [min(seq, _BIGINT_MAX) for seq in batch.marks.values()]
+        await connection.execute(_SQL["put_marks"], list(batch.marks), marks)

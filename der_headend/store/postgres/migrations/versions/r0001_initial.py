@@ -1,0 +1,13 @@
+"""The first schema."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    """Make every table."""
+    op.execute(Path(__file__).with_suffix(".sql").read_text("utf-8"))

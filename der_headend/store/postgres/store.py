@@ -1,0 +1,220 @@
+"""The PostgreSQL store: its parts, one per port, and what it does by itself to stay in order."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+import asyncpg
+
+from der_core.assets import Inventory
+from der_core.errors import Defect, Unavailable
+from der_headend.ports import Batch
+from der_headend.store.postgres import migrations, queries
+from der_headend.store.postgres.catalogue import Catalogue
+from der_headend.store.postgres.connection import Connection, Database, wrapped
+from der_headend.store.postgres.dispatches import PostgresDispatches
+from der_headend.store.postgres.events import PostgresEvents
+from der_headend.store.postgres.heartbeats import PostgresHeartbeats
+from der_headend.store.postgres.journal import HEARTBEATS, PostgresJournal
+from der_headend.store.postgres.opening import PATIENCE_S, first_connection
+from der_headend.store.postgres.partitions import Partitions, Table
+from der_headend.store.postgres.rollups import FIVE_MINUTES_US, ONE_MINUTE_US, TABLES, Rollups
+from der_headend.store.postgres.samples import TABLE
+from der_headend.store.postgres.sessions import PostgresSessions
+from der_headend.store.postgres.telemetry import PostgresTelemetry
+from der_headend.store.postgres.url import check_url, is_local, shown
+from der_runtime.clock import Clock
+from der_runtime.failure import StartFailed
+from der_runtime.logs import get_logger
+
+READ_S = 5.0
+COMMIT_SMALL_S = 5.0
+COMMIT_BULK_S = 30.0
+UPKEEP_S = 120.0
+PROBE_S = 2.0
+
+_PROBE_EVERY_S = 1.0
+_UPKEEP_EVERY_S = 5.0
+
+_SQL = queries.load("store.sql")
+_log = get_logger("der_headend.store")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long things are kept; ``None``: for ever. ``partition`` is the width of one of telemetry's (whole hours)."""
+
+    samples: timedelta | None = timedelta(days=14)
+    one_minute: timedelta | None = timedelta(days=90)
+    five_minutes: timedelta | None = None
+    heartbeats: timedelta | None = timedelta(days=7)
+    partition: timedelta = timedelta(hours=1)
+
+
+class PostgresStore:
+    """A ``Journal`` whose parts answer the reading ports.
+
+    ``states`` is the fleet's vocabulary of states (``Fleet.states``), which is read, and given the names that the
+    database knows from earlier. Before anything else ``open``; while it is in use ``run``; at the end ``close``.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        inventory: Inventory,
+        states: dict[str, list[str]],
+        clock: Clock,
+        retention: Retention | None = None,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        keep = retention or Retention()
+        self._url = url
+        self._clock = clock
+        self._patience_s = patience_s
+        self._bulk = Database(url, size=1, limit_s=COMMIT_BULK_S)
+        self._small = Database(url, size=2, limit_s=COMMIT_SMALL_S)
+        self._reads = Database(url, size=4, limit_s=READ_S)
+        self._upkeep = Database(url, size=2, limit_s=UPKEEP_S)
+        self._probe = Database(url, size=1, limit_s=PROBE_S)
+        self._catalogue = Catalogue(inventory=inventory, states=states)
+        self._partitions = Partitions(
+            [
+                Table(TABLE, keep.partition, keep.samples),
+                Table(TABLES[ONE_MINUTE_US], timedelta(days=1), keep.one_minute),
+                Table(TABLES[FIVE_MINUTES_US], timedelta(days=7), keep.five_minutes),
+                Table(HEARTBEATS, timedelta(days=1), keep.heartbeats),
+            ]
+        )
+        self._rollups = Rollups(database=self._upkeep, catalogue=self._catalogue, partitions=self._partitions)
+        self._unreachable: str | None = None
+        self.journal = PostgresJournal(
+            bulk=self._bulk,
+            small=self._small,
+            catalogue=self._catalogue,
+            partitions=self._partitions,
+            clock=clock,
+        )
+        self.dispatches = PostgresDispatches(self._reads)
+        self.events = PostgresEvents(self._reads)
+        self.heartbeats = PostgresHeartbeats(self._reads)
+        self.sessions = PostgresSessions(self._reads)
+        self.telemetry = PostgresTelemetry(database=self._reads, catalogue=self._catalogue)
+
+    @property
+    def summary(self) -> str:
+        """Where it stores, for people; without the password."""
+        return f"in {shown(self._url)}"
+
+    async def open(self, *, reset: str | None = None) -> None:
+        """Wait for the server, migrate the schema, enter the inventory; with ``reset`` empty the tables first.
+
+        Raises:
+            StartFailed: something that the operator must mend.
+            Unavailable: the server was lost on the way; open it again after ``close``.
+        """
+        if reset is not None:
+            refuse_distant(self._url, reset)
+        connection = await first_connection(self._url, patience_s=self._patience_s)
+        try:
+            await migrations.upgrade(connection)
+            if reset is not None:
+                await empty(connection, shown(self._url))
+            await self._catalogue.open(connection)
+            await self.journal.open(connection)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            if connection.is_closed():
+                raise wrapped(error) from error
+            raise
+        finally:
+            await connection.close()
+        for database in (self._bulk, self._small, self._reads, self._upkeep, self._probe):
+            await database.open()
+        await self._partitions.make_ahead(self._upkeep, self._clock.now())
+
+    async def close(self) -> None:
+        """Drop every connection."""
+        for database in (self._bulk, self._small, self._reads, self._upkeep, self._probe):
+            await database.close()
+
+    async def commit(self, batch: Batch) -> None:
+        """Store a batch in one transaction; see ``Journal``."""
+        await self.journal.commit(batch)
+
+    async def mark(self, spool_id: UUID) -> int:
+        """The highest sequence number stored of a spool; 0 if none."""
+        return await self.journal.mark(spool_id)
+
+    def health(self) -> tuple[bool, str]:
+        """Whether the database answers and takes what is written, as of a second ago, and what is wrong if not."""
+        trouble = self._unreachable or self.journal.trouble
+        return trouble is None, trouble or self.summary
+
+    async def run(self) -> None:
+        """Look after the database for as long as the headend runs."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._repeat(self._look, _PROBE_EVERY_S), name="database-probe")
+            tasks.create_task(self._repeat(self.keep_up, _UPKEEP_EVERY_S), name="database-upkeep")
+
+    async def keep_up(self) -> None:
+        """Make and drop partitions, make the buckets that are due.
+
+        Raises:
+            Unavailable: the database is away; what is not done is done next time.
+        """
+        now = self._clock.now()
+        await self._partitions.make_ahead(self._upkeep, now)
+        await self._rollups.keep_up(now)
+        await self._partitions.drop_old(
+            self._upkeep, now
+        )  # last: what is dropped can't be brought together any more
+
+    async def _look(self) -> None:
+        async with self._probe.connection() as connection:
+            await connection.fetchval("select 1")
+
+    async def _repeat(self, work: Callable[[], Awaitable[None]], every_s: float) -> None:
+        """Do it again and again, with pauses in between; a run that is missed is not made up for."""
+        name = work.__name__.strip("_")
+        failed = False
+        while True:
+            try:
+                await work()
+            except (Unavailable, Defect) as error:
+                if not failed:
+                    _log.warning("database trouble", during=name, reason=error.detail)
+                failed = True
+                if work == self._look:
+                    self._unreachable = error.detail
+            else:
+                if failed:
+                    _log.info("database in order again", during=name)
+                failed = False
+                if work == self._look:
+                    self._unreachable = None
+            await self._clock.sleep_until(self._clock.monotonic() + every_s)
+
+
+def refuse_distant(url: str, reset: str) -> None:
+    """Emptying a database on another machine takes ``force``.
+
+    Raises:
+        StartFailed: the URL is no good, or the host is not local and ``reset`` is not ``force``.
+    """
+    check_url(url)
+    if reset != "force" and not is_local(url):
+        raise StartFailed(
+            f"DB_RESET would empty the database at {shown(url)}, which is not on this machine. "
+            "Unset it, or set DB_RESET=force if that is what you want."
+        )
+
+
+async def empty(connection: Connection, where: str) -> None:
+    """Empty every table, loudly. The inventory's keys and the names of signals go too."""
+    counts = await connection.fetchrow(_SQL["counts"])
+    _log.warning("DB_RESET: emptying the database", database=where, **(dict(counts) if counts else {}))
+    async with connection.transaction():
+        await connection.execute(_SQL["empty"])
+    _log.warning("DB_RESET: the database is empty", database=where)

@@ -1,0 +1,121 @@
+"""The inventory as a file: where it is looked for, how it is read, and what is said if it is no good.
+
+Reading is strict (``der_runtime.yaml_document``), meaning is ``der_core.inventory``'s; what either finds wrong is
+reported together, in the order of the file's lines.
+"""
+
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from der_core.assets import Inventory
+from der_core.inventory import InventoryInvalid, parse_inventory
+from der_runtime.display import one_line
+from der_runtime.failure import StartFailed
+from der_runtime.yaml_document import Document, read_document
+
+FILE_NAME = "assets.yaml"
+MAX_BYTES = 1 << 30
+MAX_LINES = 50
+"""So many problems are spelt out; of the others only the number is given."""
+
+_EXPECTED = "expected a YAML file, e.g. ASSETS_PATH=der_headend/assets_test.yaml"
+_ROOT_MARKS = (".git", "pyproject.toml")
+
+
+class InventoryNotFound(StartFailed):
+    """There is no inventory; ``explicit`` is where the operator said it was."""
+
+    def __init__(self, explicit: Path | None = None) -> None:
+        where = f"\nASSETS_PATH={one_line(str(explicit))}: no such file" if explicit is not None else ""
+        super().__init__(
+            "assets.yaml not found. Set ASSETS_PATH or place assets.yaml in the headend cwd or workspace root."
+            + where
+        )
+
+
+class InventoryFileInvalid(StartFailed):
+    """The file at ``path`` holds no inventory; ``problems`` says all that is wrong, in the order of its lines."""
+
+    def __init__(self, path: Path, problems: Iterable[str]) -> None:
+        self.path = path
+        self.problems = tuple(problems)
+        named = one_line(str(path))
+        lines = [f"{named}: {one_line(problem)}" for problem in self.problems[:MAX_LINES]]
+        if (more := len(self.problems) - MAX_LINES) > 0:
+            lines.append(f"{named}: … and {more} more")
+        super().__init__("\n".join(lines))
+
+
+def find_inventory(explicit: Path | None, cwd: Path) -> Path:
+    """Where the inventory is: at ``explicit``, or as ``assets.yaml`` in ``cwd`` or in the workspace root above it.
+
+    The workspace root is the nearest directory, from ``cwd`` upwards, with a ``.git`` or a ``pyproject.toml``.
+
+    Raises:
+        InventoryNotFound: it is not there.
+    """
+    candidates = _usual_places(cwd) if explicit is None else (cwd / explicit,)
+    for candidate in candidates:
+        if _exists(candidate):
+            return candidate
+    raise InventoryNotFound(explicit)
+
+
+def load_inventory(path: Path) -> Inventory:
+    """The inventory in a YAML file, or in a JSON file without surrogate escapes, which YAML does not know.
+
+    Raises:
+        InventoryFileInvalid: the file cannot be read, or it breaks a rule; with everything that is wrong.
+    """
+    document = read_document(_content(path))
+    problems = [(found.line, f"line {found.line}: {found.message}") for found in document.complaints]
+    inventory = _interpreted(document, problems)
+    if inventory is None or problems:
+        raise InventoryFileInvalid(path, (text for _, text in sorted(problems, key=lambda found: found[0])))
+    return inventory
+
+
+def _interpreted(document: Document, problems: list[tuple[int, str]]) -> Inventory | None:
+    if not document.complete:
+        return None
+    try:
+        return parse_inventory(document.value)
+    except InventoryInvalid as error:
+        problems.extend((problem.line or 0, str(problem)) for problem in error.problems)
+        return None
+
+
+def _content(path: Path) -> bytes:
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise InventoryFileInvalid(path, [f"is a directory; {_EXPECTED}"])
+        if not stat.S_ISREG(status.st_mode):
+            raise InventoryFileInvalid(path, [f"is not a regular file; {_EXPECTED}"])
+        if status.st_size > MAX_BYTES:
+            raise InventoryFileInvalid(path, [f"has {status.st_size} bytes; expected at most {MAX_BYTES}"])
+        return path.read_bytes()
+    except OSError as error:
+        raise InventoryFileInvalid(
+            path, [f"cannot be read: {error.strerror or error}; {_EXPECTED}"]
+        ) from error
+
+
+def _usual_places(cwd: Path) -> Iterator[Path]:
+    yield cwd / FILE_NAME
+    here = cwd.resolve()
+    for folder in (here, *here.parents):
+        if any(_exists(folder / mark) for mark in _ROOT_MARKS):
+            yield folder / FILE_NAME
+            return
+
+
+def _exists(path: Path) -> bool:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True  # there but out of reach: reading it will say why
+    return True

@@ -1,0 +1,289 @@
+"""The agent: reads its assets on a fixed grid of time, and does what ``control.SiteControl`` decides.
+
+Two tasks. One, on every tick, reads all drivers side by side and puts a frame, and what changed in their faults, into
+the outbox; ticks that were missed are skipped, not made up for. The other takes in one thing after the other (a
+command, a cancel, a change of the link, a deadline), asks the control, carries out the writes side by side and hands
+back how they went. So the control never sees two things at once, and a driver that hangs delays the next command by
+its time limit at most.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+from der_core.assets import Asset, Site
+from der_core.dispatch import Command, DispatchReport
+from der_core.events import Event, EventKind, Severity
+from der_core.registration import AgentMode, RegisteredAsset, Registration
+from der_core.signals import CATALOGUE
+from der_runtime.clock import Clock, wait_until
+from der_runtime.logs import get_logger
+from der_runtime.split_log import log_split
+from der_wire.codec import encode_frame, state_signals
+from der_wire.fields import micros
+from der_wire.registration import PROTOCOL_VERSION
+from edge_agent.control import SiteControl
+from edge_agent.decisions import Alarm, Decision, Now
+from edge_agent.frames import columns, fault_events
+from edge_agent.guarded import GuardedDriver
+from edge_agent.outbox import Outbox
+from edge_agent.ports import Fault, Reading
+
+INBOX_LIMIT = 256
+STOP_RETRY_S = 0.5
+"""How long after an asset did not go to its safe power when the agent stops it is told again."""
+
+_STATE_SIGNALS = state_signals(CATALOGUE)
+_log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who the agent is. ``assets`` in ascending order of id."""
+
+    agent_id: str
+    mode: AgentMode
+    site: Site
+    assets: tuple[Asset, ...]
+    software: str
+    heartbeat_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Commanded:
+    command: Command
+    arrived_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Cancelled:
+    dispatch_id: UUID
+    asset_ids: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Registered:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class _LinkLost:
+    last_heard_s: float
+
+
+_Incident = _Commanded | _Cancelled | _Registered | _LinkLost
+
+
+class Agent:
+    """Serves the assets of one identity; the link talks to it through ``ports.LinkedAgent``."""
+
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        drivers: Sequence[GuardedDriver],
+        control: SiteControl,
+        outbox: Outbox,
+        clock: Clock,
+        tick_s: float,
+    ) -> None:
+        self._identity = identity
+        self._drivers: Mapping[UUID, GuardedDriver] = {driver.asset.id: driver for driver in drivers}
+        self._control = control
+        self._outbox = outbox
+        self._clock = clock
+        self._tick_s = tick_s
+        self._names = {asset.id: asset.name for asset in identity.assets}
+        self._faults: dict[UUID, Mapping[str, Fault]] = {asset.id: {} for asset in identity.assets}
+        self._inbox: asyncio.Queue[_Incident] = asyncio.Queue(INBOX_LIMIT)
+        self._arrived = asyncio.Event()
+        self._stopping = False
+        self._stopped = asyncio.Event()
+
+    # -------------------------------------------------------------------------------------- the link's side
+
+    def registration(self) -> Registration:
+        """Who the agent is and what is in force at this moment."""
+        identity, spool = self._identity, self._outbox.spool
+        return Registration(
+            protocol=PROTOCOL_VERSION,
+            agent_id=identity.agent_id,
+            mode=identity.mode,
+            site_id=identity.site.id,
+            site_name=identity.site.name,
+            software=identity.software,
+            assets=tuple(
+                RegisteredAsset(
+                    id=asset.id,
+                    name=asset.name,
+                    capacity_mwhr=asset.capacity_mwhr,
+                    max_mw=asset.max_mw,
+                    min_mw=asset.min_mw,
+                )
+                for asset in identity.assets
+            ),
+            signals=CATALOGUE,
+            heartbeat_s=identity.heartbeat_s,
+            spool_id=spool.spool_id,
+            first_seq=spool.status().first_seq,
+            in_force=self._control.in_force(self._now()),
+        )
+
+    async def registered(self) -> None:
+        """The link is up."""
+        await self._take_in(_Registered())
+
+    async def link_lost(self, last_heard_s: float) -> None:
+        """The link is down; the headend was last heard at this monotonic time."""
+        await self._take_in(_LinkLost(last_heard_s))
+
+    async def command(self, command: Command) -> None:
+        """A setpoint came."""
+        await self._take_in(_Commanded(command, self._clock.monotonic()))
+
+    async def cancel(self, dispatch_id: UUID, asset_ids: Sequence[UUID]) -> None:
+        """A dispatch is taken back."""
+        await self._take_in(_Cancelled(dispatch_id, tuple(asset_ids)))
+
+    # -------------------------------------------------------------------------------------------- the tasks
+
+    async def start(self) -> None:
+        """Take over from an earlier run, read every asset once and release it, before anything else happens."""
+        await self._outbox.begin()
+        await self._tick()
+        await self._carry_out(self._control.start(self._now()))
+
+    async def run_ticks(self) -> None:
+        """Report the assets every ``tick_s``, for ever."""
+        due_s = self._clock.monotonic()
+        while True:
+            missed = max(self._clock.monotonic() - due_s, 0.0) // self._tick_s
+            due_s += (missed + 1) * self._tick_s
+            await self._clock.sleep_until(due_s)
+            await self._tick()
+
+    async def run_control(self) -> None:
+        """Take in what comes and do what falls due until ``stop`` is called; then leave all assets safe."""
+        while not self._stopping:
+            await wait_until(self._arrived, clock=self._clock, deadline_s=self._control.next_deadline_s())
+            await self._carry_out(self._control.advance(self._now()))
+            if self._inbox.empty():
+                self._arrived.clear()
+            else:
+                await self._handle(self._inbox.get_nowait())
+        await self._carry_out(self._control.stop(self._now()))
+        while self._control.next_deadline_s() is not None:  # some asset did not take it
+            await self._clock.sleep_until(self._clock.monotonic() + STOP_RETRY_S)
+            await self._carry_out(self._control.stop(self._now()))
+        self._stopped.set()
+
+    async def stop(self, *, deadline_s: float) -> bool:
+        """Have the assets left safe by then (monotonic seconds); whether they are."""
+        self._stopping = True
+        self._arrived.set()
+        return await wait_until(self._stopped, clock=self._clock, deadline_s=deadline_s)
+
+    async def close(self) -> None:
+        """Close the drivers."""
+        await asyncio.gather(*(driver.close() for driver in self._drivers.values()))
+
+    async def _take_in(self, incident: _Incident) -> None:
+        await self._inbox.put(incident)
+        self._arrived.set()
+
+    async def _handle(self, incident: _Incident) -> None:
+        match incident:
+            case _Commanded(command, arrived_s):
+                conditions = {asset_id: driver.condition() for asset_id, driver in self._drivers.items()}
+                decision = self._control.command(command, conditions, arrived_s=arrived_s, now=self._now())
+                if decision.split is not None and command.site_wide:
+                    log_split(command.dispatch_id, decision.split, self._names)
+                await self._carry_out(decision)
+            case _Cancelled(dispatch_id, asset_ids):
+                await self._carry_out(self._control.cancel(dispatch_id, asset_ids, self._now()))
+            case _Registered():
+                await self._carry_out(self._control.registered(self._now()))
+            case _LinkLost(last_heard_s):
+                self._control.link_lost(last_heard_s)
+
+    async def _carry_out(self, decision: Decision) -> None:
+        await self._report(decision)
+        if decision.writes:
+            results = await asyncio.gather(
+                *(self._drivers[write.asset_id].write(write) for write in decision.writes)
+            )
+            await self._report(self._control.settle(results, self._now()))
+
+    async def _report(self, decision: Decision) -> None:
+        for report in decision.reports:
+            _log_report(report, self._names)
+        for alarm in decision.alarms:
+            _log_alarm(alarm, self._names)
+        await self._outbox.put_reports(decision.reports)
+        await self._outbox.put_events([self._event(alarm) for alarm in decision.alarms])
+
+    async def _tick(self) -> None:
+        drivers = [self._drivers[asset.id] for asset in self._identity.assets]
+        at = self._clock.now()
+        readings = await asyncio.gather(*(driver.read() for driver in drivers))
+        frame = encode_frame(micros(at), columns(readings, CATALOGUE), _STATE_SIGNALS, None)
+        await self._outbox.put_frame(frame)
+        for driver, reading in zip(drivers, readings, strict=True):
+            await self._watch_faults(driver, reading)
+
+    async def _watch_faults(self, driver: GuardedDriver, reading: Reading | None) -> None:
+        asset_id = driver.asset.id
+        before = self._faults[asset_id]
+        if reading is not None:
+            after = {fault.code: fault for fault in reading.faults}
+        else:
+            # Its other faults are unknown now, which is not the same as over.
+            silent = Fault("asset_not_answering", Severity.WARNING, driver.trouble or "it cannot be read")
+            after = {**before, silent.code: silent}
+        if before.keys() == after.keys():
+            return
+        self._faults[asset_id] = after
+        site_id = self._identity.site.id
+        changes = fault_events(before, after, at=self._clock.now(), site_id=site_id, asset_id=asset_id)
+        for event in changes:
+            _log.info(
+                "fault", asset=driver.asset.name, kind=event.kind.value, code=event.code, text=event.message
+            )
+        await self._outbox.put_events(changes)
+
+    def _event(self, alarm: Alarm) -> Event:
+        return Event(
+            id=uuid4(),
+            at=self._clock.now(),
+            site_id=self._identity.site.id,
+            asset_id=alarm.asset_id,
+            severity=alarm.severity,
+            kind=alarm.kind,
+            code=alarm.code,
+            message=alarm.message,
+        )
+
+    def _now(self) -> Now:
+        return Now(self._clock.monotonic(), self._clock.now())
+
+
+def _log_report(report: DispatchReport, names: Mapping[UUID, str]) -> None:
+    for part in report.allocations:
+        said = {"reason": part.reason, "mw": part.mw, "applied_mw": part.applied_mw}
+        _log.info(
+            "dispatch",
+            dispatch_id=str(report.dispatch_id),
+            asset=names.get(part.asset_id, str(part.asset_id)),
+            state=part.state.value,
+            **{name: _rounded(value) for name, value in said.items() if value is not None},
+        )
+
+
+def _log_alarm(alarm: Alarm, names: Mapping[UUID, str]) -> None:
+    log = _log.warning if alarm.kind is EventKind.RAISED else _log.info
+    log("alarm", asset=names[alarm.asset_id], kind=alarm.kind.value, code=alarm.code, text=alarm.message)
+
+
+def _rounded(value: float | str) -> float | str:
+    return round(value, 6) + 0.0 if isinstance(value, float) else value

@@ -1,0 +1,1 @@
+"""Drivers: each package here makes some kind of equipment answer to ``edge_agent.ports.Driver``."""

@@ -1,0 +1,1 @@
+"""Where records wait until the headend has stored them."""

@@ -1,0 +1,42 @@
+"""The stores that the contract suites are run on; each new implementation joins here."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from der_headend.store.memory import MemoryStore
+from der_headend.store.postgres import PostgresStore
+from kit.postgres_store import database, new_store
+from kit.stores import ASSETS, Stores
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def database_url(request: pytest.FixtureRequest) -> Iterator[str | None]:
+    """Where to store; ``None``: in memory."""
+    if request.param == "memory":
+        yield None
+    else:
+        with database() as url:
+            yield url
+
+
+@pytest.fixture
+async def stores(database_url: str | None) -> AsyncIterator[Stores]:
+    """An empty store."""
+    if database_url is None:
+        yield _behind_ports(MemoryStore(assets=ASSETS))
+    else:
+        store = new_store(database_url)
+        await store.open()
+        yield _behind_ports(store)
+        await store.close()
+
+
+def _behind_ports(store: MemoryStore | PostgresStore) -> Stores:
+    return Stores(
+        journal=store,
+        dispatches=store.dispatches,
+        events=store.events,
+        heartbeats=store.heartbeats,
+        telemetry=store.telemetry,
+    )

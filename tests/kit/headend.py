@@ -1,0 +1,246 @@
+"""A headend's inner parts in virtual time: all real but the links, which note what they are told."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import numpy as np
+
+from der_core.assets import Asset, Inventory, Site
+from der_core.dispatch import AllocationReport, Command, Dispatch, DispatchReport, InForce
+from der_core.lifecycle import State
+from der_core.registration import AgentMode, RegisteredAsset, Registration
+from der_core.signals import CORE_SIGNALS
+from der_core.telemetry import Frame
+from der_headend.alarms import Alarms
+from der_headend.announcements import Announcements
+from der_headend.dispatcher import Dispatcher
+from der_headend.fleet import Fleet
+from der_headend.ingest import Ingest
+from der_headend.ports import Cancellation, Journal, SessionRecord
+from der_headend.sessions import Session, Sessions
+from der_headend.store.memory import MemoryStore
+from der_runtime.clock import ManualClock
+
+SITE = UUID("6ba7b810-9dad-11d1-80b4-00c04fd430c8")
+A = UUID("7ba7b810-9dad-11d1-80b4-00c04fd430c8")
+B = UUID("8ba7b810-9dad-11d1-80b4-00c04fd430c8")
+C = UUID("9ba7b810-9dad-11d1-80b4-00c04fd430c8")
+OTHER_SITE = UUID("6ba7b812-9dad-11d1-80b4-00c04fd430c8")
+D = UUID("7ba7b812-9dad-11d1-80b4-00c04fd430c8")
+
+
+def battery(asset_id: UUID, name: str, site_id: UUID, capacity_mwhr: float, mw: float) -> Asset:
+    return Asset(
+        id=asset_id,
+        name=name,
+        site_id=site_id,
+        capacity_mwhr=capacity_mwhr,
+        max_mw=mw,
+        min_mw=-mw,
+        efficiency=0.92,
+        ramp_rate_mw_per_min=1000.0,
+        min_soc_pct=10.0,
+        max_soc_pct=90.0,
+    )
+
+
+INVENTORY = Inventory(
+    [Site(SITE, "Gateway-Test", "Local"), Site(OTHER_SITE, "Campus-Test", "Local")],
+    [
+        battery(A, "GT-BESS-A", SITE, 120.0, 60.0),
+        battery(B, "GT-BESS-B", SITE, 40.0, 20.0),
+        battery(C, "GT-BESS-C", SITE, 40.0, 20.0),
+        battery(D, "CT-BESS-A", OTHER_SITE, 100.0, 50.0),
+    ],
+)
+
+
+@dataclass(eq=False)
+class NotingLink:
+    """A link that keeps what it is told."""
+
+    room: int = 1000
+    commands: list[Command] = field(default_factory=list)
+    cancellations: list[Cancellation] = field(default_factory=list)
+    acknowledged: list[int] = field(default_factory=list)
+    closed: list[str] = field(default_factory=list)
+
+    def command(self, command: Command) -> bool:
+        if len(self.commands) >= self.room:
+            return False
+        self.commands.append(command)
+        return True
+
+    def cancel(self, cancellation: Cancellation) -> None:
+        self.cancellations.append(cancellation)
+
+    def acknowledge(self, through_seq: int) -> None:
+        self.acknowledged.append(through_seq)
+
+    def drain(self, reason: str, reconnect_after_s: float) -> None:
+        self.closed.append(f"drain: {reason}")
+
+    def close(self, reason: str) -> None:
+        self.closed.append(reason)
+
+
+class World:
+    """The parts, wired as the factory wires them."""
+
+    def __init__(
+        self, *, journal: Journal | None = None, store: MemoryStore | None = None, room_rows: int = 500_000
+    ) -> None:
+        self.clock = ManualClock(datetime(2026, 6, 1, 12, tzinfo=UTC))
+        self.fleet = Fleet(INVENTORY)
+        self.alarms = Alarms()
+        self.announcements = Announcements()
+        self.store = store or MemoryStore(assets=len(self.fleet.assets), history_samples=10_000)
+        self.journal = journal or self.store
+        self.asked_again: list[UUID] = []
+        self.session_changes: list[SessionRecord] = []
+        self.ingest = Ingest(
+            fleet=self.fleet,
+            alarms=self.alarms,
+            announcements=self.announcements,
+            journal=self.journal,
+            clock=self.clock,
+            acknowledge=self._acknowledge,
+            ask_again=self.asked_again.append,
+            room_rows=room_rows,
+        )
+        self.sessions = Sessions(
+            fleet=self.fleet,
+            clock=self.clock,
+            changed=self.session_changes.append,
+            closed=self._closed,
+        )
+        self.dispatcher = Dispatcher(
+            fleet=self.fleet,
+            sessions=self.sessions,
+            announcements=self.announcements,
+            journal=self.journal,
+            store=self.store.dispatches,
+            later=self.ingest,
+            clock=self.clock,
+        )
+
+    def _closed(self, session: Session) -> None:
+        self.dispatcher.disconnected(session)
+
+    def _acknowledge(self, spool_id: UUID, through_seq: int) -> None:
+        if (session := self.sessions.of_spool(spool_id)) is not None:
+            session.link.acknowledge(through_seq)
+
+    async def connect(self, registration: Registration, link: NotingLink | None = None) -> Session:
+        """What the servicer does when an agent registers."""
+        stored_seq = await self.ingest.resume(registration.spool_id, first_seq=registration.first_seq)
+        self.sessions.check(registration)
+        session = self.sessions.open(registration, peer="127.0.0.1:1", link=link or NotingLink())
+        await self.dispatcher.connected(session, stored_seq=stored_seq)
+        return session
+
+    def show(self, mw_by_asset: dict[UUID, float], soc_pct: float = 50.0) -> None:
+        """Live telemetry of some assets, stamped now."""
+        slots = np.array([self.fleet.slot_of[a] for a in mw_by_asset], np.int64)
+        self.fleet.apply(
+            int(self.clock.now().timestamp() * 1e6),
+            slots,
+            {
+                "current_mw": np.array(list(mw_by_asset.values())),
+                "soc_pct": np.full(len(slots), soc_pct),
+            },
+        )
+
+
+def link_of(session: Session) -> NotingLink:
+    assert isinstance(session.link, NotingLink)
+    return session.link
+
+
+def gateway(
+    *asset_ids: UUID,
+    agent_id: str = str(SITE),
+    site_id: UUID = SITE,
+    spool_id: UUID | None = None,
+    first_seq: int = 1,
+    in_force: Sequence[InForce] = (),
+) -> Registration:
+    """A gateway's introduction; by default of all of Gateway-Test with a new spool."""
+    chosen = sorted(asset_ids or (A, B, C))
+    return Registration(
+        protocol=1,
+        agent_id=agent_id,
+        mode=AgentMode.GATEWAY,
+        site_id=site_id,
+        site_name=INVENTORY.sites[site_id].name,
+        software="test",
+        assets=tuple(
+            RegisteredAsset(
+                id=a,
+                name=INVENTORY.assets[a].name,
+                capacity_mwhr=INVENTORY.assets[a].capacity_mwhr,
+                max_mw=INVENTORY.assets[a].max_mw,
+                min_mw=INVENTORY.assets[a].min_mw,
+            )
+            for a in chosen
+        ),
+        signals=CORE_SIGNALS,
+        heartbeat_s=10.0,
+        spool_id=spool_id or uuid4(),
+        first_seq=first_seq,
+        in_force=tuple(in_force),
+    )
+
+
+def holds(
+    dispatch: Dispatch, asset_id: UUID, mw: float, since: datetime, remaining_s: float | None = None
+) -> InForce:
+    """What an agent says that it has in force."""
+    return InForce(
+        dispatch_id=dispatch.id,
+        asset_id=asset_id,
+        mw=mw,
+        active_since=since,
+        remaining_s=remaining_s,
+        requested_mw=dispatch.requested_mw,
+        site_wide=dispatch.asset_id is None,
+        duration_s=dispatch.duration_s,
+    )
+
+
+def says(
+    world: World,
+    dispatch_id: UUID,
+    state: State,
+    mw_by_asset: dict[UUID, float],
+    *,
+    reason: str | None = None,
+    unserved_mw: float | None = None,
+) -> DispatchReport:
+    """A report of an agent, stamped now."""
+    return DispatchReport(
+        dispatch_id=dispatch_id,
+        at=world.clock.now(),
+        unserved_mw=unserved_mw,
+        allocations=tuple(
+            AllocationReport(
+                asset_id=a,
+                state=state,
+                reason=reason,
+                mw=mw,
+                applied_mw=mw if state is State.ACTIVE else None,
+            )
+            for a, mw in mw_by_asset.items()
+        ),
+    )
+
+
+def frame(world: World, mw: Sequence[float], *, ago_s: float = 0.0) -> Frame:
+    """A frame of all assets of a session, with ``current_mw`` only."""
+    return Frame(
+        timestamp_us=int((world.clock.now().timestamp() - ago_s) * 1e6),
+        assets=np.arange(len(mw), dtype=np.int64),
+        columns={0: np.array(mw, np.float64)},
+    )

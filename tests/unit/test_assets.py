@@ -1,0 +1,96 @@
+"""What an asset can do at this moment: its rating, cut by its state of charge and by the weather."""
+
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from der_core.assets import Asset, AssetType, Inventory, Limits, Site, limits_now
+
+SITE = Site(UUID("6ba7b810-9dad-11d1-80b4-00c04fd430c8"), "Gateway-Test", "Local")
+ASSET = Asset(
+    id=UUID("7ba7b810-9dad-11d1-80b4-00c04fd430c8"),
+    name="GT-BESS-A",
+    site_id=SITE.id,
+    capacity_mwhr=120.0,
+    max_mw=60.0,
+    min_mw=-60.0,
+    efficiency=0.92,
+    ramp_rate_mw_per_min=1000.0,
+    min_soc_pct=10.0,
+    max_soc_pct=90.0,
+)
+PV = replace(ASSET, asset_type=AssetType.PV, min_mw=0.0)
+
+
+@pytest.mark.parametrize(
+    ("soc_pct", "expected"),
+    [
+        (None, Limits(-60, 60)),
+        (50.0, Limits(-60, 60)),
+        (10.1, Limits(-60, 60)),
+        (10.0, Limits(-60, 0, "soc_at_minimum")),
+        (10.005, Limits(-60, 0, "soc_at_minimum")),
+        (3.0, Limits(-60, 0, "soc_at_minimum")),
+        (90.0, Limits(0, 60, "soc_at_maximum")),
+        (89.995, Limits(0, 60, "soc_at_maximum")),
+        (100.0, Limits(0, 60, "soc_at_maximum")),
+    ],
+)
+def test_the_state_of_charge_forbids_a_direction_at_its_bounds(
+    soc_pct: float | None, expected: Limits
+) -> None:
+    assert limits_now(ASSET, soc_pct=soc_pct) == expected
+
+
+def test_what_has_no_store_is_not_cut_by_a_state_of_charge() -> None:
+    assert limits_now(PV, soc_pct=0.0) == Limits(0, 60)
+
+
+@pytest.mark.parametrize(
+    ("available_mw", "expected"),
+    [
+        (None, Limits(0, 60)),
+        (80.0, Limits(0, 60)),
+        (12.5, Limits(0, 12.5, "available_power")),
+        (0.0, Limits(0, 0, "available_power")),
+        (-0.2, Limits(0, 0, "available_power")),
+    ],
+)
+def test_a_plant_gives_no_more_than_the_weather_allows(available_mw: float | None, expected: Limits) -> None:
+    assert limits_now(PV, available_mw=available_mw) == expected
+
+
+@given(
+    st.sampled_from(AssetType),
+    st.floats(-100, 100),
+    st.floats(-100, 100),
+    st.none() | st.floats(0, 100),
+    st.none() | st.floats(-10, 200),
+)
+def test_limits_are_in_order(
+    asset_type: AssetType, one: float, other: float, soc_pct: float | None, available_mw: float | None
+) -> None:
+    asset = replace(ASSET, asset_type=asset_type, min_mw=min(one, other), max_mw=max(one, other))
+    limits = limits_now(asset, soc_pct=soc_pct, available_mw=available_mw)
+    assert limits.min_mw <= limits.max_mw
+    if asset.min_mw <= 0.0 <= asset.max_mw:
+        assert asset.min_mw <= limits.min_mw
+        assert limits.max_mw <= asset.max_mw
+
+
+@given(st.floats(allow_nan=False))
+def test_clamping_brings_a_power_within_the_rating(mw: float) -> None:
+    assert ASSET.min_mw <= ASSET.clamp(mw) <= ASSET.max_mw
+    if ASSET.min_mw <= mw <= ASSET.max_mw:
+        assert ASSET.clamp(mw) == mw
+
+
+def test_an_inventory_is_in_order_of_id() -> None:
+    second = replace(ASSET, id=UUID("8ba7b810-9dad-11d1-80b4-00c04fd430c8"))
+    inventory = Inventory([SITE], [second, ASSET])
+    assert list(inventory.assets) == [ASSET.id, second.id]
+    assert inventory.assets_of(SITE.id) == (ASSET, second)
+    assert inventory.assets_of(ASSET.id) == ()

@@ -1,0 +1,198 @@
+"""``der dispatch``: whom it commands, what it asks first, how it follows, and with which exit code it ends."""
+
+import json
+
+import httpx
+import pytest
+
+from der_cli.screen import UNKNOWN
+from kit.fake_headend import SITE_ID, A, FakeHeadend
+from kit.terminal import Terminal
+
+ORDER_ID = "0b5f3a52-6a4c-4f3e-9d3a-0d6c1f6f7a10"
+
+
+@pytest.fixture
+def terminal() -> Terminal:
+    return Terminal()
+
+
+def line_of(text: str, start: str) -> list[str]:
+    return next(line.split() for line in text.splitlines() if line.startswith(start))
+
+
+def test_a_site_by_name_is_followed_until_active(terminal: Terminal) -> None:
+    result = terminal.der("dispatch", "--site", "gateway-test", "--mw", "12")
+    assert result.exit_code == 0
+    (body,) = terminal.headend.bodies
+    assert (body["site_id"], body["mw"], sorted(body)) == (SITE_ID, 12.0, ["id", "mw", "site_id"])
+    steps = [line.split()[1] for line in result.stdout.splitlines() if line.startswith("12:00:00.000")]
+    assert steps == ["submitted", "queued", "sent", "acknowledged", "active"]
+    assert line_of(result.stdout, "GT-BESS-A") == [
+        "GT-BESS-A",
+        "+7.20",
+        "+7.20",
+        "+7.20",
+        UNKNOWN,
+        "active",
+        UNKNOWN,
+    ]
+    assert "requested +12.00 MW · allocated +12.00 MW · unserved 0.00 MW" in result.stdout
+    assert "positive = discharge / export" in result.stdout
+
+
+def test_a_negative_number_is_a_value_not_an_option(terminal: Terminal) -> None:
+    for args in (["--mw", "-5"], ["--mw=-5"]):
+        assert terminal.der("dispatch", "--asset", A, *args).exit_code == 0
+    assert [body["mw"] for body in terminal.headend.bodies] == [-5.0, -5.0]
+
+
+def test_an_id_needs_no_look_up_and_everything_given_is_sent(terminal: Terminal) -> None:
+    args = ["--asset", A, "--mw", "3", "--duration-s", "60", "--ttl-s", "10", "--id", ORDER_ID, "--no-wait"]
+    result = terminal.der("dispatch", *args)
+    assert result.exit_code == 0
+    assert terminal.headend.bodies == [
+        {"asset_id": A, "mw": 3.0, "duration_s": 60.0, "ttl_s": 10.0, "id": ORDER_ID}
+    ]
+    assert len(terminal.headend.requests) == 1
+
+
+def test_json_is_the_last_record_and_nothing_else(terminal: Terminal) -> None:
+    result = terminal.der("dispatch", "--site", SITE_ID, "--mw", "12", "--id", ORDER_ID, "--json")
+    assert json.loads(result.stdout) == terminal.headend.dispatches[ORDER_ID]
+    assert json.loads(result.stdout)["state"] == "active"
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize("end", ["rejected", "expired", "superseded", "cancelled", "failed"])
+def test_an_end_that_was_not_wished_is_exit_code_1_with_the_reason(terminal: Terminal, end: str) -> None:
+    terminal.headend.course, terminal.headend.reason = ("queued", end), "soc_at_minimum"
+    result = terminal.der("dispatch", "--asset", A, "--mw", "5")
+    assert result.exit_code == 1
+    assert f"The dispatch was not carried out: it is {end}: soc_at_minimum." in result.stderr
+
+
+def test_a_dispatch_that_is_over_when_it_is_looked_at_was_carried_out(terminal: Terminal) -> None:
+    terminal.headend.course = ("completed",)
+    assert terminal.der("dispatch", "--asset", A, "--mw", "5").exit_code == 0
+
+
+def test_an_agent_that_is_away_leaves_it_queued_and_following_has_a_limit(terminal: Terminal) -> None:
+    terminal.headend.course = ("queued",)
+    result = terminal.der("dispatch", "--asset", A, "--mw", "5", "--timeout-s", "20")
+    assert result.exit_code == 1
+    assert "Still queued after 20 s. It stays in the queue until 12:05:00 UTC" in result.stderr
+    assert terminal.slept == pytest.approx(20)
+    asked = sum(request.method == "GET" for request in terminal.headend.requests)
+    assert 20 <= asked <= 30  # modestly: once a second in the long run
+
+
+def test_without_waiting_a_queued_dispatch_is_fine(terminal: Terminal) -> None:
+    assert terminal.der("dispatch", "--asset", A, "--mw", "5", "--no-wait").exit_code == 0
+    assert terminal.slept == 0
+
+
+def test_unserved_power_and_warnings_are_shown(terminal: Terminal) -> None:
+    terminal.headend.unserved_mw, terminal.headend.warnings = 50.0, ["the asset is not at that site"]
+    result = terminal.der("dispatch", "--site", SITE_ID, "--mw", "150")
+    assert result.exit_code == 0
+    assert "! +50.00 MW can be served by nobody" in result.stdout
+    assert "! the asset is not at that site" in result.stdout
+
+
+def test_a_refusal_is_one_line_and_exit_code_1(terminal: Terminal) -> None:
+    result = terminal.der("dispatch", "--asset", "00000000-0000-0000-0000-000000000000", "--mw", "5")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "Error: no such asset; GET /assets lists them (unknown_asset, field asset_id)\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--asset", A], "Missing option '--mw'"),
+        (["--mw", "5"], "name the target: either --asset or --site"),
+        (["--mw", "5", "--asset", A, "--site", SITE_ID], "name the target: either --asset or --site"),
+        (["--asset", A, "--mw", "nan"], "expected a finite number of MW"),
+        (["--asset", A, "--mw", "1e999"], "expected a finite number of MW"),
+        (["--asset", A, "--mw", "lots"], "Invalid value for '--mw'"),
+        (["--asset", "GT-BESS-X", "--mw", "5"], "Did you mean"),
+        (["--site", "Gatway-Test", "--mw", "5"], "Did you mean 'Gateway-Test'?"),
+        (["--asset", A, "--mw", "5", "--id", "7"], "Invalid value for '--id'"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2_and_sends_nothing(terminal: Terminal, args: list[str], said: str) -> None:
+    result = terminal.der("dispatch", *args, columns=200)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not terminal.headend.bodies
+
+
+class TestPreview:
+    """--preview shows the split before anything is sent."""
+
+    def test_yes_at_the_question_sends_it(self, terminal: Terminal) -> None:
+        terminal.interactive = True
+        result = terminal.der("dispatch", "--site", SITE_ID, "--mw", "12", "--preview", typed="y\n")
+        assert result.exit_code == 0
+        assert line_of(result.stdout, "GT-BESS-A") == [
+            "GT-BESS-A",
+            "120.0",
+            "0.600",
+            "+7.20",
+            "+7.20",
+            UNKNOWN,
+        ]
+        assert "! GT-BESS-C gets no share: offline" in result.stdout
+        assert terminal.headend.asked("POST", "/dispatch") == 1
+
+    def test_no_at_the_question_sends_nothing(self, terminal: Terminal) -> None:
+        terminal.interactive = True
+        result = terminal.der("dispatch", "--site", SITE_ID, "--mw", "12", "--preview", typed="n\n")
+        assert result.exit_code == 1
+        assert "Nothing was sent." in result.stderr
+        assert terminal.headend.asked("POST", "/dispatch") == 0
+
+    def test_without_a_terminal_nothing_is_sent(self, terminal: Terminal) -> None:
+        result = terminal.der("dispatch", "--site", SITE_ID, "--mw", "12", "--preview")
+        assert result.exit_code == 0
+        assert "Nothing was sent; --yes sends it without asking." in result.stderr
+        assert terminal.headend.asked("POST", "/dispatch") == 0
+
+    def test_yes_beforehand_sends_it(self, terminal: Terminal) -> None:
+        terminal.der("dispatch", "--site", SITE_ID, "--mw", "12", "--preview", "--yes")
+        assert terminal.headend.asked("POST", "/dispatch/preview") == 1
+        assert terminal.headend.asked("POST", "/dispatch") == 1
+
+    def test_json_is_the_preview_or_the_record_never_both(self, terminal: Terminal) -> None:
+        args = ["dispatch", "--site", SITE_ID, "--mw", "12", "--preview", "--json"]
+        assert "skipped" in json.loads(terminal.der(*args).stdout)
+        assert "transitions" in json.loads(terminal.der(*args, "--yes").stdout)
+
+
+class TestLinkTrouble:
+    """The headend goes away while a dispatch is on its way."""
+
+    def test_in_doubt_the_operator_is_told_how_to_find_out(self, terminal: Terminal) -> None:
+        def silent(_request: httpx.Request) -> httpx.Response:
+            raise httpx.ReadTimeout("")
+
+        terminal.headend.transport = httpx.MockTransport(silent)
+        result = terminal.der("dispatch", "--asset", A, "--mw", "5", "--id", ORDER_ID)
+        assert result.exit_code == 3
+        assert f"The same command with --id {ORDER_ID} tells, and cannot send it twice." in result.stderr
+
+    @pytest.mark.parametrize(("failure", "code"), [(httpx.ReadError("reset"), 3), (KeyboardInterrupt(), 130)])
+    def test_a_dispatch_that_was_sent_goes_on(self, failure: BaseException, code: int) -> None:
+        fake = FakeHeadend()
+        answer = fake.transport.handle_request
+
+        def interrupted(request: httpx.Request) -> httpx.Response:
+            if request.method == "GET":
+                raise failure
+            return answer(request)
+
+        fake.transport = httpx.MockTransport(interrupted)
+        result = Terminal(fake).der("dispatch", "--asset", A, "--mw", "5", "--id", ORDER_ID)
+        assert result.exit_code == code
+        assert f"No longer following; dispatch {ORDER_ID} goes on without this command." in result.stderr

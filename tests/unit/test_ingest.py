@@ -1,0 +1,265 @@
+"""Ingest: live at once, stored once, acknowledged after, bounded, and not held up by a slow or absent store."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from der_core.errors import Defect, Rejected, Unavailable
+from der_core.events import Event, EventKind, Severity
+from der_headend.ports import Batch, HistoryQuery
+from kit.headend import SITE, A, World, frame, gateway, link_of
+
+
+class Gate:
+    """A journal that can be closed; keeps what was committed."""
+
+    def __init__(self) -> None:
+        self.batches: list[Batch] = []
+        self.open = asyncio.Event()
+        self.open.set()
+        self.failures = 0
+        self.away = False
+
+    async def commit(self, batch: Batch) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise Unavailable("store_unavailable", "away", retry_after_s=1.0)
+        await self.open.wait()
+        self.batches.append(batch)
+
+    async def mark(self, spool_id: UUID) -> int:
+        if self.away:
+            raise Unavailable("store_unavailable", "away", retry_after_s=1.0)
+        return max((b.marks.get(spool_id, 0) for b in self.batches), default=0)
+
+
+@asynccontextmanager
+async def running(world: World) -> AsyncIterator[None]:
+    task = asyncio.create_task(world.ingest.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def alarm(world: World, kind: EventKind) -> Event:
+    return Event(
+        id=uuid4(),
+        at=world.clock.now(),
+        site_id=SITE,
+        asset_id=A,
+        severity=Severity.CRITICAL,
+        kind=kind,
+        code="inverter_trip",
+        message="tripped",
+    )
+
+
+async def test_a_frame_is_live_at_once_and_acknowledged_only_after_the_commit() -> None:
+    gate = Gate()
+    world = World(journal=gate)
+    session = await world.connect(gateway())
+    gate.open.clear()
+    world.ingest.frame(session, 1, frame(world, [1.0, 2.0, 3.0]))
+    flushing = asyncio.create_task(world.ingest.flush())
+    await asyncio.sleep(0)
+    assert world.fleet.number("current_mw", world.fleet.slot_of[A]) == 1.0
+    assert link_of(session).acknowledged == []
+    gate.open.set()
+    await flushing
+    assert link_of(session).acknowledged == [1]
+    assert gate.batches[0].marks == {session.registration.spool_id: 1}
+    assert [r.slots.shape[0] for r in gate.batches[0].rows] == [3]
+
+
+async def test_a_replay_at_or_below_what_was_taken_is_dropped() -> None:
+    gate = Gate()
+    world = World(journal=gate)
+    spool = uuid4()
+    session = await world.connect(gateway(spool_id=spool))
+    for seq in (1, 2, 2, 1):
+        world.ingest.frame(session, seq, frame(world, [1.0, 2.0, 3.0]))
+    world.sessions.close(session.id, "link lost")
+    world.ingest.forget(session)
+    back = await world.connect(gateway(spool_id=spool))
+    for seq in (1, 2, 3):
+        world.ingest.frame(back, seq, frame(world, [1.0, 2.0, 3.0]))
+    await world.ingest.flush()
+    assert sum(len(b.rows) for b in gate.batches) == 3
+    again = await world.connect(gateway(spool_id=spool))
+    world.ingest.frame(again, 3, frame(world, [1.0, 2.0, 3.0]))
+    await world.ingest.flush()
+    assert sum(len(b.rows) for b in gate.batches) == 3
+
+
+async def test_a_live_copy_is_shown_and_not_stored() -> None:
+    gate = Gate()
+    world = World(journal=gate)
+    session = await world.connect(gateway())
+    world.ingest.frame(session, 0, frame(world, [9.0, 0.0, 0.0]))
+    await world.ingest.flush()
+    assert world.fleet.number("current_mw", world.fleet.slot_of[A]) == 9.0
+    assert all(not b.rows and not b.marks for b in gate.batches)
+
+
+async def test_hazard_backfilled_telemetry_is_stored_and_leaves_the_live_value() -> None:
+    world = World()
+    session = await world.connect(gateway())
+    world.ingest.frame(session, 0, frame(world, [9.0, 9.0, 9.0]))
+    world.ingest.frame(session, 1, frame(world, [1.0, 1.0, 1.0], ago_s=600.0))
+    await world.ingest.flush()
+    slot = world.fleet.slot_of[A]
+    assert world.fleet.number("current_mw", slot) == 9.0
+    stored = await world.store.telemetry.history(HistoryQuery(slot=slot, start_us=0, end_us=2**62, limit=10))
+    assert stored.columns["current_mw"]["last"].tolist() == [1.0]
+
+
+async def test_hazard_a_store_that_is_away_holds_up_nothing_and_everything_is_stored_later() -> None:
+    gate = Gate()
+    world = World(journal=gate)
+    session = await world.connect(gateway())
+    gate.failures = 3
+    async with running(world):
+        for seq in range(1, 6):
+            world.ingest.frame(session, seq, frame(world, [float(seq)] * 3))
+        assert world.fleet.number("current_mw", world.fleet.slot_of[A]) == 5.0
+        async with asyncio.timeout(5):
+            while not link_of(session).acknowledged:
+                await world.clock.run_for(1.0)
+                await asyncio.sleep(0.01)
+    assert link_of(session).acknowledged[-1] == 5
+    assert sum(len(b.rows) for b in gate.batches) == 5
+
+
+async def test_an_agent_that_ignores_its_window_is_refused_and_the_room_stays_bounded() -> None:
+    gate = Gate()
+    world = World(journal=gate, room_rows=16)
+    session = await world.connect(gateway())
+    assert world.ingest.window == 4
+    for seq in range(1, 6):
+        world.ingest.frame(session, seq, frame(world, [float(seq)] * 3))
+    with pytest.raises(Rejected, match="more than 4 records"):
+        world.ingest.frame(session, 6, frame(world, [6.0, 6.0, 6.0]))
+    assert world.ingest.rows_waiting == 15
+    await world.ingest.flush()
+    world.ingest.frame(session, 6, frame(world, [6.0, 6.0, 6.0]))
+    await world.ingest.flush()
+    assert link_of(session).acknowledged == [5, 6]
+
+
+async def test_a_spool_whose_mark_is_unknown_is_shown_not_stored_and_asked_again_when_the_store_is_back() -> (
+    None
+):
+    gate = Gate()
+    world = World(journal=gate)
+    spool = uuid4()
+    gate.away = True
+    stored_seq = await world.ingest.resume(spool, first_seq=7)
+    assert stored_seq == 6
+    session = await world.connect(gateway(spool_id=spool, first_seq=7))
+    world.ingest.frame(session, 7, frame(world, [5.0, 5.0, 5.0]))
+    assert world.fleet.number("current_mw", world.fleet.slot_of[A]) == 5.0
+    gate.away = False
+    await world.ingest.flush()
+    assert world.asked_again == [spool]
+    assert all(not b.rows and not b.marks for b in gate.batches)
+    again = await world.connect(gateway(spool_id=spool, first_seq=7))
+    world.ingest.frame(again, 7, frame(world, [5.0, 5.0, 5.0]))
+    await world.ingest.flush()
+    assert sum(len(b.rows) for b in gate.batches) == 1
+
+
+async def test_an_agent_that_is_known_reconnects_at_its_mark_while_the_store_is_away() -> None:
+    gate = Gate()
+    world = World(journal=gate)
+    spool = uuid4()
+    session = await world.connect(gateway(spool_id=spool))
+    world.ingest.frame(session, 1, frame(world, [5.0, 5.0, 5.0]))
+    await world.ingest.flush()
+    gate.away = True
+    assert await world.ingest.resume(spool, first_seq=1) == 1
+
+
+async def test_a_frame_that_can_not_be_used_is_counted_told_once_and_passed_by_the_mark() -> None:
+    gate = Gate()
+    world = World(journal=gate)
+    session = await world.connect(gateway())
+    for seq in (1, 2):
+        world.ingest.frame(session, seq, frame(world, [1.0, 2.0, 3.0], ago_s=-3600.0))
+    world.ingest.frame(session, 3, frame(world, [1.0, 2.0, 3.0]))
+    await world.ingest.flush()
+    assert world.ingest.set_aside_counts == {"timestamp_in_future": 2}
+    (batch,) = gate.batches
+    assert [e.code for e in batch.events] == ["record_set_aside"]
+    assert (len(batch.rows), batch.marks[session.registration.spool_id]) == (1, 3)
+
+
+async def test_alarms_are_raised_and_cleared_by_events() -> None:
+    world = World()
+    session = await world.connect(gateway())
+    world.ingest.event(session, 1, alarm(world, EventKind.RAISED))
+    assert [e.code for e in world.alarms.active_by_site(SITE)] == ["inverter_trip"]
+    world.ingest.event(session, 2, alarm(world, EventKind.CLEARED))
+    assert world.alarms.active_by_site(SITE) == ()
+
+
+async def test_two_flushes_at_once_store_everything_in_order() -> None:
+    gate = Gate()
+    world = World(journal=gate)
+    session = await world.connect(gateway())
+    gate.open.clear()
+    world.ingest.frame(session, 1, frame(world, [1.0, 1.0, 1.0]))
+    first = asyncio.create_task(world.ingest.flush())
+    await asyncio.sleep(0)
+    world.ingest.frame(session, 2, frame(world, [2.0, 2.0, 2.0]))
+    second = asyncio.create_task(world.ingest.flush())
+    await asyncio.sleep(0)
+    gate.open.set()
+    await asyncio.gather(first, second)
+    assert [b.marks[session.registration.spool_id] for b in gate.batches] == [1, 2]
+    assert link_of(session).acknowledged == [1, 2]
+
+
+async def test_an_event_from_a_clock_that_is_ahead_is_stamped_now() -> None:
+    gate = Gate()
+    world = World(journal=gate)
+    session = await world.connect(gateway())
+    late = replace(alarm(world, EventKind.RAISED), at=world.clock.now() + timedelta(days=365))
+    world.ingest.event(session, 1, late)
+    await world.ingest.flush()
+    assert [e.at for e in gate.batches[0].events] == [world.clock.now()]
+
+
+async def test_an_event_is_announced_when_it_can_be_acknowledged() -> None:
+    world = World()
+    session = await world.connect(gateway())
+    with world.announcements.listen() as listener:
+        world.ingest.event(session, 1, alarm(world, EventKind.RAISED))
+        assert [a for a in listener.take() if isinstance(a, Event)] == []
+        await world.ingest.flush()
+        assert [a.code for a in listener.take() if isinstance(a, Event)] == ["inverter_trip"]
+
+
+async def test_what_the_store_refuses_does_not_take_the_rest_with_it() -> None:
+    class Picky(Gate):
+        async def commit(self, batch: Batch) -> None:
+            if any(rows.columns["current_mw"][0] == 13.0 for rows in batch.rows):
+                raise Defect("database_defect", "refused")
+            await super().commit(batch)
+
+    gate = Picky()
+    world = World(journal=gate)
+    session = await world.connect(gateway())
+    for seq, mw in enumerate((12.0, 13.0, 14.0), start=1):
+        world.ingest.frame(session, seq, frame(world, [mw, 0.0, 0.0]))
+    await world.ingest.flush()
+    stored = [rows.columns["current_mw"][0] for batch in gate.batches for rows in batch.rows]
+    assert stored == [12.0, 14.0]
+    assert world.ingest.set_aside_counts == {"refused_by_store": 1}
+    assert link_of(session).acknowledged == [3]

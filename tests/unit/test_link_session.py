@@ -1,0 +1,149 @@
+"""The sender of a session waits when it has nothing to send, whatever the headend and the spool know of each other."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from uuid import UUID
+
+from der_core.dispatch import AllocationReport, Command, DispatchReport
+from der_core.lifecycle import State
+from der_core.registration import AgentMode, Registration
+from der_runtime.clock import SystemClock
+from der_wire._gen import agent_link_pb2 as pb
+from edge_agent.ledger import Ledger
+from edge_agent.outbox import Outbox
+from edge_agent.ports import Spooled
+from edge_agent.spool.memory import MemorySpool
+from edge_agent.uplink.session import Session
+from edge_agent.uplink.stream import Stream
+from kit.control_bench import SITE, A
+from kit.scripted_headend import until
+
+SPOOL_BYTES = 65_536
+SPINNING = 100
+"""A sender that reads the spool so often in one of these tests does not wait."""
+
+
+class WatchedSpool(MemorySpool):
+    reads = 0
+
+    async def read(self, after_seq: int, limit: int) -> Sequence[Spooled]:
+        self.reads += 1
+        assert self.reads < SPINNING, "the sender spins"
+        return await super().read(after_seq, limit)
+
+
+class FakeStream(Stream):
+    """Says what a test puts into ``says``, keeps what was sent."""
+
+    def __init__(self) -> None:
+        self.says: asyncio.Queue[pb.Downlink] = asyncio.Queue()
+        self.sent: list[pb.Uplink] = []
+        self.reported = asyncio.Event()
+
+    async def send(self, message: pb.Uplink) -> None:
+        self.sent.append(message)
+        if message.record.HasField("report"):
+            self.reported.set()
+
+    async def receive(self) -> pb.Downlink:
+        return await self.says.get()
+
+
+class FakeAgent:
+    """Reports every command as rejected."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+
+    def registration(self) -> Registration:
+        return Registration(
+            protocol=1,
+            agent_id="agent",
+            mode=AgentMode.GATEWAY,
+            site_id=SITE,
+            site_name="site",
+            software="software",
+            assets=(),
+            signals=(),
+            heartbeat_s=3600,
+            spool_id=self._outbox.spool.spool_id,
+            first_seq=1,
+            in_force=(),
+        )
+
+    async def registered(self) -> None: ...
+
+    async def link_lost(self, last_heard_s: float) -> None: ...
+
+    async def command(self, command: Command) -> None:
+        part = AllocationReport(asset_id=A, state=State.REJECTED)
+        at = datetime(2026, 1, 1, tzinfo=UTC)
+        await self._outbox.put_reports(
+            [DispatchReport(dispatch_id=command.dispatch_id, at=at, allocations=(part,))]
+        )
+
+    async def cancel(self, dispatch_id: UUID, asset_ids: Sequence[UUID]) -> None: ...
+
+
+@asynccontextmanager
+async def session_of(outbox: Outbox, clock: SystemClock) -> AsyncIterator[FakeStream]:
+    """A running session with a headend that has stored nothing."""
+    stream = FakeStream()
+    session = Session(
+        stream=stream,
+        agent=FakeAgent(outbox),
+        outbox=outbox,
+        clock=clock,
+        heartbeat_s=3600,
+        answer_within_s=5,
+    )
+    await stream.says.put(pb.Downlink(registered=pb.Registered(window=256, clock_s=clock.monotonic())))
+    await session.register()
+    running = asyncio.create_task(session.run())
+    try:
+        yield stream
+    finally:
+        running.cancel()
+        (end,) = await asyncio.gather(running, return_exceptions=True)
+    assert isinstance(end, asyncio.CancelledError), end
+
+
+async def answers_a_command(stream: FakeStream, clock: SystemClock) -> None:
+    setpoint = pb.Setpoint(
+        dispatch_id=str(UUID(int=1)), mw=1.0, asset_ids=[str(A)], expires_at_s=clock.monotonic() + 60
+    )
+    await stream.says.put(pb.Downlink(setpoint=setpoint))
+    async with asyncio.timeout(1):
+        await stream.reported.wait()
+    stream.reported.clear()
+
+
+def parts() -> tuple[SystemClock, WatchedSpool, Outbox]:
+    clock, spool = SystemClock(), WatchedSpool(max_bytes=SPOOL_BYTES)
+    return clock, spool, Outbox(spool=spool, site_id=SITE, places={A: 0}, clock=clock, ledger=Ledger())
+
+
+async def test_headend_that_has_forgotten_what_it_acknowledged_is_served() -> None:
+    clock, spool, outbox = parts()
+    await outbox.put_frame(pb.Frame(timestamp_us=1))
+    await outbox.acknowledge(1)
+    async with session_of(outbox, clock) as stream:
+        await answers_a_command(stream, clock)
+        await asyncio.sleep(0)
+    assert spool.reads < SPINNING / 10
+
+
+async def test_record_larger_than_the_spool_is_sent_live_once() -> None:
+    clock, spool, outbox = parts()
+    column = pb.Column(signal=0, values=[1.0] * SPOOL_BYTES)
+    async with session_of(outbox, clock) as stream:
+        await outbox.put_frame(pb.Frame(timestamp_us=1, columns=[column]))
+        await answers_a_command(stream, clock)
+        await outbox.put_frame(pb.Frame(timestamp_us=2, columns=[column]))
+        await until(lambda: stream.sent[-1].record.frame.timestamp_us == 2)
+        await answers_a_command(stream, clock)
+        frames = [up.record.seq for up in stream.sent if up.record.HasField("frame")]
+    assert frames == [0]
+    assert spool.reads < SPINNING / 5

@@ -1,0 +1,96 @@
+"""What goes through the outbox: order, live copies, and the word about an overflow."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+from der_core.dispatch import AllocationReport, DispatchReport
+from der_core.lifecycle import State
+from der_runtime.clock import ManualClock
+from der_wire._gen import agent_link_pb2 as pb
+from edge_agent.ledger import Ledger
+from edge_agent.outbox import Outbox
+from edge_agent.spool.memory import MemorySpool
+from kit.control_bench import SITE, A
+
+
+def outbox(max_bytes: int = 1_000_000) -> Outbox:
+    return Outbox(
+        spool=MemorySpool(max_bytes=max_bytes),
+        site_id=SITE,
+        places={A: 0},
+        clock=ManualClock(),
+        ledger=Ledger(),
+    )
+
+
+def report(n: int) -> DispatchReport:
+    part = AllocationReport(asset_id=A, state=State.ACTIVE)
+    return DispatchReport(dispatch_id=UUID(int=n), at=datetime(2026, 1, 1, tzinfo=UTC), allocations=(part,))
+
+
+async def records(box: Outbox) -> Sequence[pb.Record]:
+    return [pb.Record.FromString(record.body) for record in await box.spool.read(0, 1000)]
+
+
+async def test_records_keep_their_order() -> None:
+    box = outbox()
+    await box.put_reports([report(1), report(2)])
+    await box.put_frame(pb.Frame(timestamp_us=1))
+    assert [record.WhichOneof("body") for record in await records(box)] == ["report", "report", "frame"]
+
+
+async def test_live_is_the_newest_frame_and_the_reports_above_a_number() -> None:
+    box = outbox()
+    await box.put_frame(pb.Frame(timestamp_us=1))
+    await box.put_reports([report(1), report(2)])
+    await box.put_frame(pb.Frame(timestamp_us=2))
+    assert [record.seq for record in box.live(0)] == [2, 3, 4]
+    assert [record.seq for record in box.live(2)] == [3, 4]
+    assert list(box.live(4)) == []
+
+
+async def test_overflow_is_told_once_and_its_end_once() -> None:
+    box = outbox(max_bytes=20_000)
+    for n in range(300):
+        await box.put_reports([report(n)])
+    events = [record.event for record in await records(box) if record.HasField("event")]
+    assert box.spool.status().dropped > 0
+    assert len(events) <= 1  # raised once; by now it may be dropped itself
+    await box.acknowledge(box.spool.status().next_seq - 10)
+    for n in range(3):
+        await box.put_reports([report(n)])
+    events = [record.event for record in await records(box) if record.HasField("event")]
+    assert [(event.code, event.kind) for event in events] == [("spool_full", pb.Event.KIND_CLEARED)]
+    assert not events[0].HasField("asset")
+
+
+async def test_waiting_until_empty() -> None:
+    box = outbox()
+    assert await box.wait_until_empty(deadline_s=0)
+    await box.put_reports([report(1)])
+    assert not await box.wait_until_empty(deadline_s=0)
+    await box.acknowledge(1)
+    assert await box.wait_until_empty(deadline_s=0)
+
+
+async def test_last_word_on_a_dispatch_is_said_again_when_the_spool_has_lost_it() -> None:
+    box = outbox(max_bytes=20_000)
+    box._ledger.note(UUID(int=1), AllocationReport(asset_id=A, state=State.COMPLETED))
+    await box.put_reports([report(1)])
+    for n in range(200):
+        await box.put_frame(pb.Frame(timestamp_us=n + 1))
+    assert box.spool.status().dropped > 0
+    (again,) = [r.report for r in await records(box) if r.HasField("report")]
+    assert again.dispatch_id == str(UUID(int=1))
+    assert again.allocations[0].state == pb.DispatchReport.STATE_COMPLETED
+
+
+async def test_word_that_was_acknowledged_is_not_said_again() -> None:
+    box = outbox(max_bytes=20_000)
+    box._ledger.note(UUID(int=1), AllocationReport(asset_id=A, state=State.COMPLETED))
+    await box.put_reports([report(1)])
+    await box.acknowledge(box.spool.status().next_seq - 1)
+    for n in range(200):
+        await box.put_frame(pb.Frame(timestamp_us=n + 1))
+    assert not any(record.HasField("report") for record in await records(box))

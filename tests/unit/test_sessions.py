@@ -1,0 +1,105 @@
+"""Sessions by id: replacement, late closes, liveness by heartbeat, and who may register what."""
+
+import asyncio
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+
+from der_core.errors import Conflict, Rejected
+from der_core.registration import RegisteredAsset
+from kit.headend import OTHER_SITE, A, B, World, gateway, link_of
+
+
+async def test_a_newer_session_replaces_the_older_and_at_most_one_is_open() -> None:
+    world = World()
+    old = await world.connect(gateway())
+    new = await world.connect(gateway())
+    entry = world.sessions.agent(old.agent_id)
+    assert entry is not None
+    assert [r.disconnected_at is None for r in entry.sessions] == [True, False]
+    assert entry.sessions[0].session_id == new.id
+    assert link_of(old).closed == ["replaced by a newer session of the same agent id"]
+
+
+async def test_hazard_the_late_close_of_an_old_stream_leaves_the_new_one() -> None:
+    world = World()
+    old = await world.connect(gateway())
+    new = await world.connect(gateway())
+    assert world.sessions.close(old.id, "stream ended") is None
+    assert world.sessions.serving(A) is new
+    assert link_of(new).closed == []
+
+
+async def test_hazard_an_asset_of_another_live_agent_can_not_be_taken() -> None:
+    world = World()
+    first = await world.connect(gateway(A, agent_id="first"))
+    with pytest.raises(Conflict, match="served by agent first") as refused:
+        await world.connect(gateway(A, B, agent_id="second"))
+    assert refused.value.code == "asset_served_elsewhere"
+    assert world.sessions.serving(A) is first
+    world.sessions.close(first.id, "gone")
+    second = await world.connect(gateway(A, B, agent_id="second"))
+    assert world.sessions.serving(A) is second
+
+
+async def test_assets_that_the_headend_does_not_know_or_knows_elsewhere_are_refused() -> None:
+    world = World()
+    stranger = RegisteredAsset(id=uuid4(), name="X", capacity_mwhr=1.0, max_mw=1.0, min_mw=-1.0)
+    known = gateway(A)
+    for registration, code in (
+        (replace(known, assets=(stranger,)), "unknown_asset"),
+        (replace(known, site_id=uuid4()), "unknown_site"),
+        (replace(known, site_id=OTHER_SITE), "wrong_site"),
+    ):
+        with pytest.raises(Rejected) as refused:
+            await world.connect(registration)
+        assert refused.value.code == code
+    assert not world.sessions.live
+
+
+async def test_hazard_a_silent_link_is_closed_after_three_missed_heartbeats() -> None:
+    world = World()
+    session = await world.connect(gateway())
+    watching = asyncio.create_task(world.sessions.watch())
+    await world.clock.run_for(20.0)
+    world.sessions.heard(session)
+    await world.clock.run_for(29.9)
+    assert session.id in world.sessions.live
+    await world.clock.run_for(0.2)
+    assert not world.sessions.live
+    entry = world.sessions.agent(session.agent_id)
+    assert entry is not None
+    assert entry.sessions[0].reason == "heartbeat missed"
+    assert entry.sessions[0].last_seen_at < entry.sessions[0].disconnected_at  # type: ignore[operator] # closed above
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+
+
+async def test_an_agent_is_known_to_remember_only_with_the_spool_it_had() -> None:
+    world = World()
+    spool = uuid4()
+    first = await world.connect(gateway(spool_id=spool))
+    again = await world.connect(gateway(spool_id=spool))
+    restarted = await world.connect(gateway())
+    assert [s.remembers for s in (first, again, restarted)] == [False, True, False]
+
+
+async def test_differences_between_agent_and_inventory_are_named() -> None:
+    world = World()
+    registration = gateway(A)
+    other = replace(registration.assets[0], name="SA-BESS-1", max_mw=50.0)
+    assert world.sessions.differences(replace(registration, assets=(other,))) == [
+        "GT-BESS-A.name: agent SA-BESS-1, headend GT-BESS-A",
+        "GT-BESS-A.max_mw: agent 50.0, headend 60.0",
+    ]
+
+
+async def test_who_served_an_asset_last_is_known_after_it_left() -> None:
+    world = World()
+    session = await world.connect(gateway(A, agent_id="a"))
+    world.sessions.close(session.id, "gone")
+    entry = world.sessions.last_agent_of(A)
+    assert entry is not None
+    assert entry.agent_id == "a"
+    assert world.sessions.last_agent_of(B) is None

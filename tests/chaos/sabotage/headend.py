@@ -35,6 +35,10 @@ def skip_mark() -> None:
 
     async def resume(self: Ingest, spool_id: UUID, *, first_seq: int) -> int:
         await _resume(self, spool_id, first_seq=first_seq)
+        await self.flush()
+        # An agent ends a session in which something is acknowledged that it has not sent yet.
+        spool: Any = self._marks._spools[spool_id]
+        spool.taken = spool.stored = first_seq - 1
         return first_seq - 1
 
     def take(self: Marks, spool_id: UUID, seq: int) -> bool:

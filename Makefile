@@ -9,6 +9,7 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup-done
+BENCH_STAMP := $(VENV)/.setup-bench-done
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 # Without --no-config and --no-emit-*, the indexes and folders of the machine at hand would end up in the locks.
@@ -73,8 +74,8 @@ docs: setup ## Refill the generated blocks of docs/ (import contracts, lifecycle
 	@$(BIN)/python tools/gen_docs.py
 
 .PHONY: bench
-bench: setup ## Measure, each figure beside its limit in the same run
-	@if [ -d bench ]; then $(BIN)/python -m bench $(ARGS); else echo "There is no bench/ in this checkout."; fi
+bench: setup $(BENCH_STAMP) ## Measure, each figure beside its limit in the same run (ARGS=--help)
+	@PYTHONPATH=.:tests $(BIN)/python -m bench $(ARGS)
 
 .PHONY: lock
 lock: | $(BIN)/uv ## Recompile the locks; pins stay unless ARGS=--upgrade
@@ -83,9 +84,11 @@ lock: | $(BIN)/uv ## Recompile the locks; pins stay unless ARGS=--upgrade
 	@echo "==> requirements.txt"
 	@$(COMPILE) --constraint requirements-dev.txt --extra headend --extra edge --extra cli pyproject.toml \
 		--output-file requirements.txt
+	@echo "==> requirements-bench.txt"
+	@$(COMPILE) --constraint requirements-dev.txt --extra bench pyproject.toml --output-file requirements-bench.txt
 	@echo "==> requirements-edge.txt"
 	@$(COMPILE) --constraint requirements-dev.txt --extra edge pyproject.toml --output-file requirements-edge.txt
-	@! grep -nE '://|^-|^/|@ ' requirements.txt requirements-edge.txt requirements-dev.txt \
+	@! grep -nE '://|^-|^/|@ ' requirements.txt requirements-edge.txt requirements-bench.txt requirements-dev.txt \
 		|| { echo "Error: the lines above tie the locks to this machine." >&2; exit 1; }
 
 .PHONY: clean
@@ -118,3 +121,8 @@ $(STAMP): requirements-dev.txt pyproject.toml
 	@$(PIP) install -qq --no-deps --no-build-isolation -e .
 	@touch $@
 	@echo "==> Ready: $(BIN)/der, $(BIN)/der_headend, $(BIN)/edge_agent"
+
+$(BENCH_STAMP): $(STAMP) requirements-bench.txt
+	@echo "==> Installing what draws the plots"
+	@$(PIP) install -qq --require-hashes -r requirements-bench.txt
+	@touch $@

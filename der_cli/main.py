@@ -15,6 +15,7 @@ from der_cli.assets import assets
 from der_cli.db import db
 from der_cli.demo import demo
 from der_cli.dispatch import dispatch
+from der_cli.fleet import fleet
 from der_cli.screen import words
 from der_cli.telemetry import telemetry
 from der_client import HeadendProblem, HeadendUnreachable
@@ -57,6 +58,7 @@ app = typer.Typer(
 for command in (demo, dispatch, assets, agents, telemetry):
     app.command(epilog=EXIT_CODES)(command)
 app.add_typer(db, name="db", epilog=EXIT_CODES)
+app.add_typer(fleet, name="fleet", epilog=EXIT_CODES)
 
 
 def _show_version(wanted: bool) -> None:

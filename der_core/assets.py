@@ -6,6 +6,7 @@ These are the validated values; ``der_core.inventory`` makes them out of what a 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import attrgetter
 from types import MappingProxyType
 from uuid import UUID
 
@@ -94,16 +95,15 @@ def limits_now(asset: Asset, *, soc_pct: float | None = None, available_mw: floa
     return Limits(min(low, high), high, reason)
 
 
+_BY_ID = attrgetter("id.int")  # the order of UUIDs, without asking each pair of them in Python
+
+
 class Inventory:
     """All sites and assets that a program knows, by id and in order of id. Immutable."""
 
     def __init__(self, sites: Iterable[Site], assets: Iterable[Asset]) -> None:
-        self.sites: Mapping[UUID, Site] = MappingProxyType(
-            {site.id: site for site in sorted(sites, key=lambda s: s.id)}
-        )
-        self.assets: Mapping[UUID, Asset] = MappingProxyType(
-            {asset.id: asset for asset in sorted(assets, key=lambda a: a.id)}
-        )
+        self.sites: Mapping[UUID, Site] = MappingProxyType({s.id: s for s in sorted(sites, key=_BY_ID)})
+        self.assets: Mapping[UUID, Asset] = MappingProxyType({a.id: a for a in sorted(assets, key=_BY_ID)})
         by_site: dict[UUID, list[Asset]] = {site_id: [] for site_id in self.sites}
         for asset in self.assets.values():
             by_site[asset.site_id].append(asset)

@@ -8,10 +8,11 @@ Positive MW = discharge / export, negative MW = charge / import.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from operator import attrgetter
 from uuid import UUID
 
 from der_core.allocation import TOLERANCE_MW, Split, Weighting
@@ -199,12 +200,21 @@ class Dispatch:
         return next((a for a in self.allocations if a.asset_id == asset_id), None)
 
     def moved(
-        self, transition: Transition, assets: Iterable[UUID] | None = None, *, agent_id: str | None = None
+        self,
+        transition: Transition,
+        assets: Iterable[UUID] | None = None,
+        *,
+        agents: Mapping[UUID, str] | None = None,
     ) -> "Dispatch":
-        """This record after ``transition`` of some assets' parts (of all if ``assets`` is ``None``)."""
+        """This record after ``transition`` of some assets' parts (of all if ``assets`` is ``None``).
+
+        ``agents``: to whom the parts of some of these assets were sent.
+        """
         chosen = None if assets is None else frozenset(assets)
+        told = agents or {}
+        after = _Steps()
         return self.with_allocations(
-            replace(a, stage=advance(a.stage, transition), agent_id=agent_id or a.agent_id)
+            replace(a, stage=after.advance(a.stage, transition), agent_id=told.get(a.asset_id, a.agent_id))
             if chosen is None or a.asset_id in chosen
             else a
             for a in self.allocations
@@ -233,8 +243,15 @@ class Dispatch:
     def reported(self, report: DispatchReport, *, agent_id: str) -> "Dispatch":
         """This record after what an agent said; parts it does not have are passed over."""
         said = {part.asset_id: part for part in report.allocations}
+        transitions = {
+            (part.state, part.reason): Transition(part.state, report.at, f"agent {agent_id}", part.reason)
+            for part in report.allocations
+        }
+        after = _Steps()
         return self.with_allocations(
-            _after(a, part, report.at, agent_id) if (part := said.get(a.asset_id)) else a
+            _after(a, part, after.advance(a.stage, transitions[part.state, part.reason]), agent_id)
+            if (part := said.get(a.asset_id))
+            else a
             for a in self.allocations
         )
 
@@ -251,15 +268,33 @@ def new_allocations(
     capacities_mwhr: dict[UUID, float], at: datetime, by: str
 ) -> tuple[tuple[Allocation, ...], Stage]:
     """Fresh parts for some assets, in order of id, and the fresh life of the dispatch they belong to."""
+    stage = submit(at, by)
     parts = tuple(
-        Allocation(asset_id=asset_id, stage=submit(at, by), capacity_mwhr=capacities_mwhr[asset_id])
-        for asset_id in sorted(capacities_mwhr)
+        Allocation(asset_id=asset_id, stage=stage, capacity_mwhr=capacities_mwhr[asset_id])
+        for asset_id in sorted(capacities_mwhr, key=attrgetter("int"))
     )
-    return parts, submit(at, by)
+    return parts, stage
 
 
-def _after(part: Allocation, said: AllocationReport, at: datetime, agent_id: str) -> Allocation:
-    stage = advance(part.stage, Transition(said.state, at, f"agent {agent_id}", said.reason))
+class _Steps:
+    """Advances stages, each one once.
+
+    The assets of a site mostly live the same life; their parts then share one stage, however many they are.
+    """
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[int, int], Stage] = {}
+
+    def advance(self, stage: Stage, transition: Transition) -> Stage:
+        """``stage`` after ``transition``; both must outlive this object."""
+        key = (id(stage), id(transition))
+        made = self._made.get(key)
+        if made is None:
+            made = self._made[key] = advance(stage, transition)
+        return made
+
+
+def _after(part: Allocation, said: AllocationReport, stage: Stage, agent_id: str) -> Allocation:
     known = {
         name: value
         for name in ("weight", "raw_mw", "clamped_mw", "mw", "applied_mw", "note")
@@ -285,28 +320,29 @@ def _steps_to(current: State, parts: tuple[Allocation, ...]) -> list[Transition]
     """The transitions that bring the whole from ``current`` to where its parts are."""
     if current in FINAL_STATES or not parts:
         return []
-    furthest = max((_reached(p) for p in parts), key=_PROGRESS.index)
-    waiting = next((p for p in parts if p.state is State.QUEUED), None)
+    stages = list({id(part.stage): part.stage for part in parts}.values())
+    furthest = max((_reached(stage) for stage in stages), key=_PROGRESS.index)
+    waiting = next((stage for stage in stages if stage.state is State.QUEUED), None)
     if current is State.SENT and furthest is State.QUEUED and waiting is not None:
-        return [waiting.stage.last]
-    steps = _forward(current, furthest, parts)
-    if all(p.state.final for p in parts):
-        end = min((p.stage.last for p in parts), key=lambda t: _END_PRIORITY.index(t.state))
-        last_at = max(p.stage.last.at for p in parts)
+        return [waiting.last]
+    steps = _forward(current, furthest, stages)
+    if all(stage.state.final for stage in stages):
+        end = min((stage.last for stage in stages), key=lambda t: _END_PRIORITY.index(t.state))
+        last_at = max(stage.last.at for stage in stages)
         steps.append(Transition(end.state, last_at, end.by, end.reason))
     return steps
 
 
-def _reached(part: Allocation) -> State:
+def _reached(stage: Stage) -> State:
     """How far a part is, or was when it ended."""
-    return part.stage.transitions[-2].state if part.state.final else part.state
+    return stage.transitions[-2].state if stage.state.final else stage.state
 
 
-def _forward(current: State, to: State, parts: tuple[Allocation, ...]) -> list[Transition]:
+def _forward(current: State, to: State, stages: Iterable[Stage]) -> list[Transition]:
     """The steps from after ``current`` up to ``to``, each as the first part that took it did."""
     steps = []
     for state in _PROGRESS[_PROGRESS.index(current) + 1 : _PROGRESS.index(to) + 1]:
-        taken = [t for p in parts for t in p.stage.transitions if t.state is state]
+        taken = [t for stage in stages for t in stage.transitions if t.state is state]
         if taken:
             steps.append(min(taken, key=lambda t: t.at))
     return steps

@@ -2,13 +2,15 @@
 
 The document is what a YAML or JSON reader returns: plain dicts, lists and scalars. A reader that knows on which
 line an entry began may hand in dicts with a ``line`` attribute; problems then carry it. All problems of a
-document are found in one pass, so that whoever wrote it mends it in one go.
+document are found in one pass, so that whoever wrote it mends it in one go. A reader of large files hands each entry
+to ``parse_entry`` when it has read it and puts what that returns in its place, so that it need not keep what it read.
 """
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from functools import lru_cache
 from reprlib import Repr
 from typing import Any
 from uuid import UUID
@@ -58,15 +60,31 @@ class InventoryInvalid(ValueError):
 
 
 @dataclass(slots=True)
-class _Entry:
-    """One mapping under validation: takes its fields out one by one and notes what is wrong with them."""
+class Parsed:
+    """What became of an entry: the site or asset that it describes, or else its problems.
+
+    Its ids are known, as far as they are ids, also where it has problems. ``line`` is where it began.
+    """
 
     name: str
-    values: Mapping[Any, Any]
+    line: int | None
+    id: UUID | None = None
+    site_id: UUID | None = None
+    made: Site | Asset | None = None
     problems: list[Problem] = field(default_factory=list)
 
     def complain(self, key: str | None, message: str) -> None:
-        self.problems.append(Problem(self.name, key, message, getattr(self.values, "line", None)))
+        """Note a problem."""
+        self.problems.append(Problem(self.name, key, message, self.line))
+
+
+class _Entry:
+    """One mapping under validation: gives out its fields one by one and notes what is wrong with them."""
+
+    def __init__(self, name: str, values: Mapping[Any, Any]) -> None:
+        self.values = values
+        self.parsed = Parsed(name, getattr(values, "line", None))
+        self.complain = self.parsed.complain
 
     def refuse_unknown(self, known: Collection[str]) -> None:
         for key in self.values:
@@ -86,10 +104,8 @@ class _Entry:
         if not self._present(key, "a text"):
             return ""
         value = self.values[key]
-        if isinstance(value, str):
-            text = value.strip()
-            if 0 < len(text) <= _LONGEST_TEXT and text.isprintable():
-                return text
+        if isinstance(value, str) and (text := sound_text(value)):
+            return text
         self.complain(key, f"{_REPR.repr(value)} is not a text of 1 to {_LONGEST_TEXT} printable characters")
         return ""
 
@@ -100,24 +116,24 @@ class _Entry:
         value = self.values[key]
         if isinstance(value, str):
             try:
-                return UUID(value)
+                return _to_uuid(value)
             except ValueError:
                 pass
         self.complain(key, f"{_REPR.repr(value)} is not a UUID; expected {expected}")
         return None
 
-    def number(self, key: str, check: "_Range", default: float | None = None) -> float | None:
-        if default is not None and self.values.get(key) is None:
-            return default
-        if not self._present(key, check.expected):
+    def number(self, key: str, rule: "NumberRule") -> float | None:
+        if rule.default is not None and self.values.get(key) is None:
+            return rule.default
+        if not self._present(key, rule.expected):
             return None
         value = self.values[key]
         if isinstance(value, bool) or not isinstance(value, int | float):
-            self.complain(key, f"{_REPR.repr(value)} is not a number; expected {check.expected}")
+            self.complain(key, f"{_REPR.repr(value)} is not a number; expected {rule.expected}")
         elif not math.isfinite(number := _to_float(value)):
-            self.complain(key, f"{_REPR.repr(value)} is not finite; expected {check.expected}")
-        elif not check.holds(number):
-            self.complain(key, f"{_REPR.repr(value)} is out of range; expected {check.expected}")
+            self.complain(key, f"{_REPR.repr(value)} is not finite; expected {rule.expected}")
+        elif not rule.holds(number):
+            self.complain(key, f"{_REPR.repr(value)} is out of range; expected {rule.expected}")
         else:
             return number
         return None
@@ -133,6 +149,11 @@ class _Entry:
             return AssetType.BESS
 
 
+# Most numbers, and the ids of sites, come again and again: a large inventory keeps each once.
+_to_uuid = lru_cache(maxsize=4096)(UUID)
+
+
+@lru_cache(maxsize=4096)
 def _to_float(value: float) -> float:
     try:
         return float(value)
@@ -141,34 +162,42 @@ def _to_float(value: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class _Range:
+class NumberRule:
+    """What a number must be, and thereby finite; without a ``default`` it must be given."""
+
     expected: str
     holds: Callable[[float], bool]
+    default: float | None = None
 
 
 _LARGEST = 1e9
 _LONGEST_TEXT = 200
-_POWER = _Range("a power in MW from -1e9 to 1e9", lambda v: abs(v) <= _LARGEST)
-_ENERGY = _Range("an energy in MWh from 0 to 1e9", lambda v: 0 <= v <= _LARGEST)
-_RAMP = _Range("a ramp in MW per minute, above 0 and up to 1e9", lambda v: 0 < v <= _LARGEST)
-_PERCENT = _Range("a percentage from 0 to 100", lambda v: 0 <= v <= 100)  # noqa: PLR2004 - a percentage
-_EFFICIENCY = _Range("a number in (0, 1]", lambda v: 0 < v <= 1)
+_POWER = NumberRule("a power in MW from -1e9 to 1e9", lambda v: abs(v) <= _LARGEST)
+_ENERGY = NumberRule("an energy in MWh from 0 to 1e9", lambda v: 0 <= v <= _LARGEST)
+_RAMP = NumberRule("a ramp in MW per minute, above 0 and up to 1e9", lambda v: 0 < v <= _LARGEST)
+_PERCENT = NumberRule("a percentage from 0 to 100", lambda v: 0 <= v <= 100)  # noqa: PLR2004 - a percentage
+_EFFICIENCY = NumberRule("a number in (0, 1]", lambda v: 0 < v <= 1)
+
+NUMBER_RULES: Mapping[str, NumberRule] = {
+    "capacity_mwhr": _ENERGY,
+    "max_mw": _POWER,
+    "min_mw": _POWER,
+    "min_soc_pct": replace(_PERCENT, default=0.0),
+    "max_soc_pct": replace(_PERCENT, default=100.0),
+    "efficiency": _EFFICIENCY,
+    "ramp_rate_mw_per_min": _RAMP,
+    "failsafe_mw": replace(_POWER, default=0.0),
+}
+"""The number fields of an asset."""
 
 SITE_KEYS = ("id", "name", "location")
-ASSET_KEYS = (
-    "id",
-    "name",
-    "site_id",
-    "capacity_mwhr",
-    "max_mw",
-    "min_mw",
-    "min_soc_pct",
-    "max_soc_pct",
-    "efficiency",
-    "ramp_rate_mw_per_min",
-    "asset_type",
-    "failsafe_mw",
-)
+ASSET_KEYS = ("id", "name", "site_id", *NUMBER_RULES, "asset_type")
+
+
+def sound_text(text: str) -> str:
+    """A name or location without the blanks around it; empty if it is too long or does not print."""
+    stripped = text.strip()
+    return stripped if len(stripped) <= _LONGEST_TEXT and stripped.isprintable() else ""
 
 
 def parse_inventory(document: object) -> Inventory:
@@ -184,20 +213,30 @@ def parse_inventory(document: object) -> Inventory:
         )
     top = _Entry("inventory", document)
     top.refuse_unknown(("sites", "assets"))
-    problems = top.problems
-    sites = [_parse_site(entry) for entry in _entries(top, "sites")]
-    assets = [_parse_asset(entry) for entry in _entries(top, "assets")]
+    sites, assets = list(_entries(top, "sites")), list(_entries(top, "assets"))
     known_sites = _unique(sites)
     _unique(assets)
-    for entry, _, asset in assets:
-        site_id = asset.site_id if asset else _uuid_or_none(entry.values.get("site_id"))
-        if site_id is not None and site_id not in known_sites:
-            entry.complain("site_id", f"{site_id} is not one of the sites in this file")
-    for entry, _, _ in (*sites, *assets):
-        problems.extend(entry.problems)
+    for asset in assets:
+        if asset.site_id is not None and asset.site_id not in known_sites:
+            asset.complain("site_id", f"{asset.site_id} is not one of the sites in this file")
+    problems = [problem for parsed in (top.parsed, *sites, *assets) for problem in parsed.problems]
     if problems:
         raise InventoryInvalid(problems)
-    return Inventory((s for _, _, s in sites if s), (a for _, _, a in assets if a))
+    return Inventory(
+        (site.made for site in sites if isinstance(site.made, Site)),
+        (asset.made for asset in assets if isinstance(asset.made, Asset)),
+    )
+
+
+def parse_entry(list_name: str, place: int, values: Mapping[Any, Any]) -> object:
+    """What may stand in an entry's place in the document of ``parse_inventory``."""
+    if list_name not in _PARSERS:
+        return values
+    label = values.get("name")
+    suffix = f" ({_REPR.repr(label)[1:-1]})" if isinstance(label, str) and label else ""
+    entry = _Entry(f"{list_name}[{place}]{suffix}", values)
+    entry.parsed.made = _PARSERS[list_name](entry)
+    return entry.parsed
 
 
 def parse_asset(values: Mapping[str, object], *, name: str = "asset") -> Asset:
@@ -206,49 +245,40 @@ def parse_asset(values: Mapping[str, object], *, name: str = "asset") -> Asset:
     Raises:
         InventoryInvalid: with every problem of the entry; ``Problem.field`` is the key.
     """
-    entry, _, asset = _parse_asset(_Entry(name, values))
+    entry = _Entry(name, values)
+    asset = _parse_asset(entry)
     if asset is None:
-        raise InventoryInvalid(entry.problems)
+        raise InventoryInvalid(entry.parsed.problems)
     return asset
 
 
-def _entries(top: _Entry, key: str) -> Iterable[_Entry]:
+def _entries(top: _Entry, key: str) -> Iterator[Parsed]:
     listed = top.values.get(key)
     if not isinstance(listed, list):
         what = "is missing" if listed is None else f"is {_REPR.repr(listed)}"
         top.complain(key, f"{what}; expected a list of {key}")
         return
-    for position, values in enumerate(listed):
-        if isinstance(values, Mapping):
-            label = values.get("name")
-            suffix = f" ({_REPR.repr(label)[1:-1]})" if isinstance(label, str) and label else ""
-            yield _Entry(f"{key}[{position}]{suffix}", values)
+    for place, item in enumerate(listed):
+        parsed = parse_entry(key, place, item) if isinstance(item, Mapping) else item
+        if isinstance(parsed, Parsed):
+            yield parsed
         else:
-            top.problems.append(
-                Problem(f"{key}[{position}]", None, f"{_REPR.repr(values)} is not a mapping of fields")
-            )
+            message = f"{_REPR.repr(item)} is not a mapping of fields"
+            top.parsed.problems.append(Problem(f"{key}[{place}]", None, message))
 
 
-def _parse_site(entry: _Entry) -> tuple[_Entry, UUID | None, Site | None]:
+def _parse_site(entry: _Entry) -> Site | None:
     entry.refuse_unknown(SITE_KEYS)
     site_id, name, location = entry.uuid("id"), entry.text("name"), entry.text("location")
-    site = Site(site_id, name, location) if site_id and not entry.problems else None
-    return entry, site_id, site
+    entry.parsed.id = site_id
+    return Site(site_id, name, location) if site_id and not entry.parsed.problems else None
 
 
-def _parse_asset(entry: _Entry) -> tuple[_Entry, UUID | None, Asset | None]:
+def _parse_asset(entry: _Entry) -> Asset | None:
     entry.refuse_unknown(ASSET_KEYS)
     ids = {key: entry.uuid(key) for key in ("id", "site_id")}
-    numbers = {
-        "capacity_mwhr": entry.number("capacity_mwhr", _ENERGY),
-        "max_mw": entry.number("max_mw", _POWER),
-        "min_mw": entry.number("min_mw", _POWER),
-        "min_soc_pct": entry.number("min_soc_pct", _PERCENT, 0.0),
-        "max_soc_pct": entry.number("max_soc_pct", _PERCENT, 100.0),
-        "efficiency": entry.number("efficiency", _EFFICIENCY),
-        "ramp_rate_mw_per_min": entry.number("ramp_rate_mw_per_min", _RAMP),
-        "failsafe_mw": entry.number("failsafe_mw", _POWER, 0.0),
-    }
+    entry.parsed.id, entry.parsed.site_id = ids["id"], ids["site_id"]
+    numbers = {key: entry.number(key, rule) for key, rule in NUMBER_RULES.items()}
     name, asset_type = entry.text("name"), entry.asset_type("asset_type")
     _check_order(entry, numbers, "min_mw", "max_mw")
     _check_order(entry, numbers, "min_soc_pct", "max_soc_pct")
@@ -256,10 +286,16 @@ def _parse_asset(entry: _Entry) -> tuple[_Entry, UUID | None, Asset | None]:
     explicit = entry.values.get("failsafe_mw") is not None
     if explicit and None not in (low, high, failsafe) and not low <= failsafe <= high:  # type: ignore[operator]
         entry.complain("failsafe_mw", f"{failsafe} is outside [min_mw, max_mw] = [{low}, {high}]")
-    if entry.problems:
-        return entry, ids["id"], None
+    if entry.parsed.problems:
+        return None
     fields: dict[str, Any] = {**ids, **numbers, "name": name, "asset_type": asset_type}
-    return entry, ids["id"], Asset(**fields)
+    return Asset(**fields)
+
+
+_PARSERS: Mapping[str, Callable[[_Entry], Site | Asset | None]] = {
+    "sites": _parse_site,
+    "assets": _parse_asset,
+}
 
 
 def _check_order(entry: _Entry, numbers: Mapping[str, float | None], low_key: str, high_key: str) -> None:
@@ -268,20 +304,13 @@ def _check_order(entry: _Entry, numbers: Mapping[str, float | None], low_key: st
         entry.complain(low_key, f"{low} is above {high_key} {high}")
 
 
-def _unique(parsed: Iterable[tuple[_Entry, UUID | None, object]]) -> dict[UUID, str]:
+def _unique(entries: Iterable[Parsed]) -> dict[UUID, str]:
     first: dict[UUID, str] = {}
-    for entry, identity, _ in parsed:
-        if identity is None:
+    for parsed in entries:
+        if parsed.id is None:
             continue
-        if identity in first:
-            entry.complain("id", f"{identity} is already used by {first[identity]}; ids must be unique")
+        if parsed.id in first:
+            parsed.complain("id", f"{parsed.id} is already used by {first[parsed.id]}; ids must be unique")
         else:
-            first[identity] = entry.name
+            first[parsed.id] = parsed.name
     return first
-
-
-def _uuid_or_none(value: object) -> UUID | None:
-    try:
-        return UUID(value) if isinstance(value, str) else None
-    except ValueError:
-        return None

@@ -27,6 +27,16 @@ class Frame:
     columns: Mapping[int, NDArray[np.float64]]
 
 
+def occurrences(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each value, shape (n,), how often the same value stands before it: shape (n,)."""
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    begins = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] - 1))
+    counts = np.empty_like(order)
+    counts[order] = np.arange(values.shape[0]) - np.repeat(begins, np.diff(begins, append=values.shape[0]))
+    return counts
+
+
 def frame_defect(
     frame: Frame, *, asset_count: int, signal_count: int, now_us: int, max_ahead_us: int
 ) -> str | None:

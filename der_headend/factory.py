@@ -13,7 +13,7 @@ from der_headend.announcements import Announcements
 from der_headend.dispatcher import Dispatcher
 from der_headend.dispatcher.records import ENDED_KEPT
 from der_headend.fleet import Fleet
-from der_headend.grpc.server import GrpcServer
+from der_headend.grpc.server import GrpcServer, room_for_agents
 from der_headend.grpc.servicer import AgentLink
 from der_headend.headend import Headend
 from der_headend.history import TelemetryHistory
@@ -28,14 +28,16 @@ from der_headend.settings import HeadendSettings
 from der_headend.store.memory import MemoryStore
 from der_headend.store.postgres import PostgresStore, Retention
 from der_runtime.clock import Clock, SystemClock
-from der_runtime.inventory_file import find_inventory, load_inventory
+from der_runtime.inventory_file import find_inventory
+from der_runtime.inventory_loading import load_unless_stopped
+from der_runtime.open_files import raise_open_files_limit
 from der_runtime.settings import SettingsInvalid, refuse_exposed
 
 _REGISTER_AGAIN_S = 0.1
 
 
-def build(settings: HeadendSettings) -> Headend:
-    """Put a headend together; nothing listens yet.
+async def build(settings: HeadendSettings, stop: asyncio.Event) -> Headend | None:
+    """Put a headend together; nothing listens yet. ``None`` if ``stop`` is set meanwhile.
 
     Raises:
         StartFailed: something that the operator must mend: the inventory, an address, a setting.
@@ -43,7 +45,10 @@ def build(settings: HeadendSettings) -> Headend:
     _check(settings)
     reset = _reset(settings)
     inventory_path = find_inventory(settings.assets_path, Path.cwd())
-    fleet = Fleet(load_inventory(inventory_path))
+    inventory = await load_unless_stopped(inventory_path, stop)
+    if inventory is None:
+        return None
+    fleet = Fleet(inventory)
     clock = SystemClock()
     alarms, announcements = Alarms(), Announcements()
     store = _store(settings, fleet, clock)
@@ -95,6 +100,7 @@ def build(settings: HeadendSettings) -> Headend:
         clock=clock,
         weighting=settings.split_weighting,
     )
+    room = room_for_agents(raise_open_files_limit())
     grpc_server = GrpcServer(
         address=settings.grpc_addr,
         agent_link=AgentLink(
@@ -104,7 +110,9 @@ def build(settings: HeadendSettings) -> Headend:
             alarms=alarms,
             clock=clock,
             version=__version__,
+            room=room,
         ),
+        room=room,
     )
     registry = CollectorRegistry()
     registry.register(HeadendMetrics(fleet=fleet, sessions=sessions, ingest=ingest))

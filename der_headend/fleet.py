@@ -1,40 +1,55 @@
 """The live state of every asset, in columns.
 
 Each asset of the inventory has a **slot**, its place in order of id; each signal has an array with one value per slot.
-A session is bound once (``bind``): its asset places become slots and its signal places become arrays. From then on a
-frame is a few array operations, whatever its size (``apply``).
+A session is bound once (``bind``): its asset places become slots and its signal places become arrays. From then on
+samples are taken over with a few array operations, however many they are (``apply``).
 
-The newest sample wins: a backfilled or repeated frame never overwrites a later value.
+The newest sample wins: a backfilled or repeated one never overwrites a later value.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from der_core.assets import Asset, Inventory, Limits, limits_now
 from der_core.signals import CORE_SIGNALS, Signal
-from der_core.telemetry import Frame
+from der_core.telemetry import occurrences
+from der_headend.ports import Rows
 
 MAX_SIGNALS = 256
 """How many different signals the fleet keeps; those of later registrations beyond it are not shown or stored."""
 
+CODES = 256
+"""A code of a state is one byte."""
+
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class Layout:
+    """What the places in a catalogue of signals mean to the fleet; sessions of the same catalogue share one.
+
+    ``columns``: by signal place the signal's name, or ``None`` where the fleet has no room for it. ``states``: by the
+    place of a state signal how many states it has. ``codes``: likewise, shape (CODES,): by the catalogue's code the
+    fleet's, NaN for unknown.
+    """
+
+    columns: tuple[str | None, ...]
+    states: Mapping[int, int]
+    codes: Mapping[int, Floats]
 
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """How the places in a session's registration map to the fleet.
+    """How the places in a session's registration map to the fleet; ``slots``: by the session's asset place."""
 
-    ``slots``: by the session's asset place. ``columns``: by the session's signal place the signal's name, or ``None``
-    where the fleet has no room for it. ``codes``: for a state signal, by the session's code the fleet's code.
-    """
-
-    slots: NDArray[np.int64]
-    columns: tuple[str | None, ...]
-    codes: Mapping[int, Floats]
+    slots: Integers
+    layout: Layout
 
 
 class Fleet:
@@ -44,46 +59,41 @@ class Fleet:
         self.inventory = inventory
         self.assets: tuple[Asset, ...] = tuple(inventory.assets.values())
         self.slot_of: Mapping[UUID, int] = {asset.id: slot for slot, asset in enumerate(self.assets)}
-        self.timestamp_us: NDArray[np.int64] = np.zeros(len(self.assets), np.int64)
+        self.timestamp_us: Integers = np.zeros(len(self.assets), np.int64)
         self.columns: dict[str, Floats] = {}
         self.states: dict[str, list[str]] = {}
+        self._layouts: WeakValueDictionary[tuple[Signal, ...], Layout] = WeakValueDictionary()
+        self._row: NDArray[np.int32] = np.zeros(len(self.assets), np.int32)
         for signal in CORE_SIGNALS:
             self._admit(signal)
 
     def bind(self, asset_ids: Sequence[UUID], signals: Sequence[Signal]) -> Binding:
         """Map a registration to the fleet; every asset id must be in the inventory."""
-        columns = tuple(self._admit(signal) for signal in signals)
-        codes = {
-            place: np.array([self._code(signal.name, state) for state in signal.states], np.float64)
-            for place, signal in enumerate(signals)
-            if signal.states and columns[place] is not None
-        }
         slots = np.array([self.slot_of[asset_id] for asset_id in asset_ids], np.int64)
-        return Binding(slots, columns, codes)
+        return Binding(slots, self._layout(tuple(signals)))
 
-    def translate(self, binding: Binding, frame: Frame) -> tuple[NDArray[np.int64], dict[str, Floats]]:
-        """The slots of a frame and its columns by signal name, states in the fleet's codes."""
-        columns: dict[str, Floats] = {}
-        for place, values in frame.columns.items():
-            name = binding.columns[place]
-            if name is None:
-                continue
-            known = binding.codes.get(place)
-            columns[name] = values if known is None else _recode(values, known)
-        return binding.slots[frame.assets], columns
+    def apply(self, samples: Sequence[Rows], arrived: Sequence[Integers]) -> None:
+        """Take over the values of each sample for whose asset there is nothing newer yet.
 
-    def apply(self, timestamp_us: int, slots: NDArray[np.int64], columns: Mapping[str, Floats]) -> None:
-        """Take over the values of those slots that have nothing newer yet."""
-        newer = self.timestamp_us[slots] <= timestamp_us
-        if newer.all():
-            self.timestamp_us[slots] = timestamp_us
-            for name, values in columns.items():
-                self.columns[name][slots] = values
-        elif newer.any():
-            fresh = slots[newer]
-            self.timestamp_us[fresh] = timestamp_us
-            for name, values in columns.items():
-                self.columns[name][fresh] = values[newer]
+        ``arrived``, for each of ``samples`` of shape (n,), is the order in which they came: it matters where an asset
+        is there more than once.
+        """
+        if not samples:
+            return
+        slots = np.concatenate([rows.slots for rows in samples])
+        row = np.arange(slots.shape[0], dtype=np.int32)
+        self._row[slots] = row
+        if (self._row[slots] == row).all():
+            for rows in samples:
+                self._put(rows)
+            return
+        order = np.argsort(np.concatenate(arrived), kind="stable")
+        turns = np.empty_like(order)
+        turns[order] = occurrences(slots[order])
+        ends = np.cumsum([rows.size for rows in samples])
+        for turn in range(int(turns.max()) + 1):
+            for rows, turn_of_row in zip(samples, np.split(turns, ends[:-1]), strict=True):
+                self._put(rows.only(turn_of_row == turn))
 
     def number(self, name: str, slot: int) -> float | None:
         """The newest value of one signal of one asset; ``None`` if unknown."""
@@ -91,6 +101,13 @@ class Fleet:
         if column is None or self.timestamp_us[slot] == 0 or np.isnan(column[slot]):
             return None
         return float(column[slot])
+
+    def numbers(self, name: str, slots: Integers) -> list[float | None]:
+        """The newest values of one signal of some assets."""
+        column = self.columns.get(name)
+        if column is None:
+            return [None] * len(slots)
+        return plain_numbers(column[slots])
 
     def limits(self, slot: int) -> Limits:
         """What an asset can do now, as far as telemetry tells."""
@@ -100,10 +117,38 @@ class Fleet:
             available_mw=self.number("available_mw", slot),
         )
 
+    def limits_of(self, slots: Integers) -> list[Limits]:
+        """What some assets can do now, as far as telemetry tells."""
+        soc_pct, available_mw = self.numbers("soc_pct", slots), self.numbers("available_mw", slots)
+        return [
+            limits_now(self.assets[slot], soc_pct=soc, available_mw=available)
+            for slot, soc, available in zip(slots.tolist(), soc_pct, available_mw, strict=True)
+        ]
+
     def state_name(self, signal: str, code: float) -> str | None:
         """The name of a state's code; ``None`` for unknown."""
         names = self.states.get(signal, ())
         return names[int(code)] if not np.isnan(code) and 0 <= int(code) < len(names) else None
+
+    def _put(self, rows: Rows) -> None:
+        """Take over samples, of each asset one at most."""
+        fresh = rows.only(self.timestamp_us[rows.slots] <= rows.timestamps_us)
+        self.timestamp_us[fresh.slots] = fresh.timestamps_us
+        for name, values in fresh.columns.items():
+            self.columns[name][fresh.slots] = values
+
+    def _layout(self, signals: tuple[Signal, ...]) -> Layout:
+        known = self._layouts.get(signals)
+        if known is not None:
+            return known
+        columns = tuple(self._admit(signal) for signal in signals)
+        states = {place: len(signal.states) for place, signal in enumerate(signals) if signal.states}
+        codes = {place: np.full(CODES, np.nan) for place in states}
+        for place, table in codes.items():
+            if columns[place] is not None:
+                table[: states[place]] = [self._code(signals[place].name, s) for s in signals[place].states]
+        self._layouts[signals] = layout = Layout(columns, states, codes)
+        return layout
 
     def _admit(self, signal: Signal) -> str | None:
         if signal.name not in self.columns:
@@ -125,6 +170,9 @@ class Fleet:
         return float(names.index(state))
 
 
-def _recode(values: Floats, known: Floats) -> Floats:
-    valid = (values >= 0) & (values < known.shape[0])
-    return np.where(valid, known[np.where(valid, values, 0).astype(np.int64)], np.nan)
+def plain_numbers(values: Floats) -> list[float | None]:
+    """A column as a list; what is not a finite number is unknown."""
+    plain: list[float | None] = values.tolist()
+    for place in np.flatnonzero(~np.isfinite(values)).tolist():
+        plain[place] = None
+    return plain

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from der_core.assets import Asset
 from der_core.errors import NotFound, Rejected
 from der_headend import cursor as cursors
-from der_headend.fleet import Fleet
+from der_headend.fleet import Fleet, plain_numbers
 from der_headend.ports import HistoryQuery, TelemetryStore
 from der_runtime.clock import Clock
 
@@ -129,14 +129,6 @@ class TelemetryHistory:
             return {name: plain_numbers(values) for name, values in statistics.items()}
         codes: Iterable[float] = statistics["last"].tolist() if "last" in statistics else ()
         return {"last": [self._fleet.state_name(signal, code) for code in codes]}
-
-
-def plain_numbers(values: NDArray[np.float64]) -> list[float | None]:
-    """A column as a list; what is not a finite number is unknown."""
-    plain: list[float | None] = values.tolist()
-    for place in np.flatnonzero(~np.isfinite(values)).tolist():
-        plain[place] = None
-    return plain
 
 
 def _span(request: HistoryRequest, now: datetime) -> tuple[int, int]:

@@ -1,9 +1,9 @@
 """From the links to the live state and the store.
 
-What arrives is used at once (live columns, alarms) and gathered into a ``Batch``; every few hundred milliseconds, or
-sooner if there is much, the batch is committed together with the mark of each spool, and only then are the agents told
-that they may forget it. What comes again at or below what was already taken is dropped. So a record is stored exactly
-once, whatever dies when.
+What arrives is used at once (events) or within a few hundredths of a second (frames, which are read many at a time),
+and gathered into a ``Batch``; every few hundred milliseconds, or sooner if there is much, the batch is committed
+together with the mark of each spool, and only then are the agents told that they may forget it. What comes again at or
+below what was already taken is dropped. So a record is stored exactly once, whatever dies when.
 
 Nothing here waits. What may be under way is bounded by the *window*, the number of records that each agent may have
 unacknowledged: it is chosen so that the windows of the whole fleet fit into ``room_rows``. While the store is away
@@ -18,10 +18,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from uuid import UUID, uuid4
 
+import numpy as np
+
 from der_core.dispatch import Dispatch
 from der_core.errors import Defect, Rejected, Unavailable
 from der_core.events import Event, EventKind, Severity
-from der_core.telemetry import Frame, frame_defect
+from der_headend import intake
 from der_headend.alarms import Alarms
 from der_headend.announcements import Announcements
 from der_headend.fleet import Fleet
@@ -31,14 +33,19 @@ from der_headend.sessions import Session
 from der_runtime.backoff import Backoff
 from der_runtime.clock import Clock
 from der_runtime.logs import get_logger
+from der_wire._gen import agent_link_pb2 as pb
+
+READ_IN_S = 0.02
+"""How long frames are gathered before they are read together and shown."""
+
+ARRIVALS_AT_ONCE, ARRIVED_ROWS_AT_ONCE = 500, 5_000
+"""So many frames, or samples in them, are read without waiting longer; it bounds how long all else has to wait."""
 
 FLUSH_S = 0.2
 ROWS_PER_COMMIT = 50_000
 ROOM_ROWS = 1_000_000
 SMALLEST_WINDOW, LARGEST_WINDOW = 4, 256
 HEARTBEATS_WAITING = 20_000
-MAX_AHEAD_US = 60_000_000
-"""A frame stamped more than a minute ahead of the headend's clock is set aside."""
 
 _log = get_logger("der_headend.ingest")
 
@@ -78,6 +85,9 @@ class Ingest:
         self._untold: list[Event] = []
         self._taken: Counter[UUID] = Counter()
         self._rows = 0
+        self._arrivals: list[intake.Arrival] = []
+        self._arrived_rows = 0
+        self._arrived = asyncio.Event()
         self._something = asyncio.Event()
         self._plenty = asyncio.Event()
         self._told: set[tuple[UUID, str]] = set()
@@ -90,7 +100,7 @@ class Ingest:
     @property
     def rows_waiting(self) -> int:
         """Samples that were taken and are not stored yet."""
-        return self._rows + self.rows_committing
+        return self._arrived_rows + self._rows + self.rows_committing
 
     @property
     def dispatches_waiting(self) -> int:
@@ -121,35 +131,51 @@ class Ingest:
 
     def forget(self, session: Session) -> None:
         """A session has closed."""
+        self.read_in()
         self._told = {told for told in self._told if told[0] != session.id}
 
     def stored(self, spool_id: UUID) -> int:
         """The highest sequence number that is stored of a spool."""
         return self._marks.stored(spool_id)
 
-    def frame(self, session: Session, seq: int, frame: Frame) -> None:
-        """Take a frame: newest values to the live columns; if it is numbered and new, all of it to the store."""
-        registration = session.registration
-        defect = frame_defect(
-            frame,
-            asset_count=len(registration.assets),
-            signal_count=len(registration.signals),
-            now_us=int(self._clock.now().timestamp() * 1e6),
-            max_ahead_us=MAX_AHEAD_US,
-        )
-        if defect is not None:
-            self.set_aside(session, seq, defect)
+    def frame(self, session: Session, seq: int, frame: pb.Frame) -> None:
+        """Take a frame: newest values to the live columns; if it is numbered and new, all of it to the store.
+
+        It is read with others, by ``read_in``; a frame that can't be used is then set aside.
+        """
+        new = self._take(session, seq)
+        self._arrivals.append(intake.Arrival(session, seq, frame, new))
+        self._arrived_rows += len(frame.assets) or session.binding.slots.shape[0]
+        if len(self._arrivals) >= ARRIVALS_AT_ONCE or self._arrived_rows >= ARRIVED_ROWS_AT_ONCE:
+            self.read_in()
+        else:
+            self._arrived.set()
+
+    def read_in(self) -> None:
+        """Read the frames that have come: to the live columns, and into the batch."""
+        if not self._arrivals:
             return
-        slots, columns = self._fleet.translate(session.binding, frame)
-        self._fleet.apply(frame.timestamp_us, slots, columns)
-        if self._take(session, seq):
-            self._batch.rows.append(Rows(timestamp_us=frame.timestamp_us, slots=slots, columns=columns))
-            self._rows += slots.shape[0]
-            if self._rows >= ROWS_PER_COMMIT:
-                self._plenty.set()
+        now_us = int(self._clock.now().timestamp() * 1e6)
+        samples, refused = intake.read(self._arrivals, now_us=now_us)
+        self._fleet.apply([s.rows for s in samples], [s.arrived for s in samples])
+        # Should this fail, they are still there, so that no mark is ever stored without what it stands for.
+        self._arrivals, self._arrived_rows = [], 0
+        for part in samples:
+            new = part.rows.only(part.new)
+            if new.size:
+                self._batch.rows.append(new)
+                self._rows += new.size
+        for arrival, reason in refused:
+            self._tell_set_aside(arrival.session, arrival.seq, reason)
+        if self._rows >= ROWS_PER_COMMIT:
+            self._plenty.set()
 
     def set_aside(self, session: Session, seq: int, reason: str) -> None:
         """A record that can't be used is counted, told once per session and reason, and never holds up others."""
+        self._tell_set_aside(session, seq, reason)
+        self._take(session, seq)
+
+    def _tell_set_aside(self, session: Session, seq: int, reason: str) -> None:
         self.set_aside_counts[reason] += 1
         if (session.id, reason) not in self._told:
             self._told.add((session.id, reason))
@@ -167,7 +193,6 @@ class Ingest:
                     message=f"agent {session.agent_id}: {reason}; further ones are counted",
                 ),
             )
-        self._take(session, seq)
 
     def event(self, session: Session, seq: int, event: Event) -> None:
         """Take an event; a live copy (``seq`` 0) is not used, for the numbered one follows."""
@@ -192,12 +217,24 @@ class Ingest:
         self._something.set()
 
     def session(self, record: SessionRecord) -> None:
-        """Have a session, opened, closed or heard from, stored with the next commit."""
+        """Have a session, opened or closed, stored with the next commit."""
         self._batch.sessions[record.session_id] = record
         self._something.set()
 
     async def run(self) -> None:
-        """Commit what comes in, for as long as the headend runs."""
+        """Show and commit what comes in, for as long as the headend runs."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._show(), name="show what comes in")
+            tasks.create_task(self._store(), name="store what comes in")
+
+    async def _show(self) -> None:
+        while True:
+            await self._arrived.wait()
+            await asyncio.sleep(READ_IN_S)
+            self._arrived.clear()
+            self.read_in()
+
+    async def _store(self) -> None:
         while True:
             await self._something.wait()
             try:
@@ -210,6 +247,7 @@ class Ingest:
     async def flush(self) -> None:
         """Commit what there is now, however often it takes, and acknowledge it."""
         async with self._one_writer:
+            self.read_in()
             self._something.clear()
             self._plenty.clear()
             self._committing, self._batch = self._batch, Batch()
@@ -261,8 +299,9 @@ class Ingest:
 
     async def _commit_pieces(self, batch: Batch) -> None:
         """Store what can be stored of a refused batch, and its marks last; what is refused again is counted."""
+        for rows in batch.rows:
+            await self._commit_halves(rows)
         pieces = [
-            *(Batch(rows=[rows]) for rows in batch.rows),
             *(Batch(events=[event]) for event in batch.events),
             *(Batch(heartbeats=[heartbeat]) for heartbeat in batch.heartbeats),
             *(Batch(dispatches={record.id: record}) for record in batch.dispatches.values()),
@@ -273,9 +312,24 @@ class Ingest:
             try:
                 await self._until_taken(piece)
             except Defect as defect:
-                self.set_aside_counts["refused_by_store"] += 1
-                _log.warning("store refused a piece", piece=repr(piece)[:500], reason=defect.detail)
+                self._count_refused(piece, defect)
         self.away = False
+
+    async def _commit_halves(self, rows: Rows) -> None:
+        """Store what can be stored of some samples: all of them, or else one half and then the other."""
+        try:
+            await self._until_taken(Batch(rows=[rows]))
+        except Defect as defect:
+            if rows.size == 1:
+                self._count_refused(rows, defect)
+                return
+            first = np.arange(rows.size) < rows.size // 2
+            await self._commit_halves(rows.only(first))
+            await self._commit_halves(rows.only(~first))
+
+    def _count_refused(self, piece: Batch | Rows, defect: Defect) -> None:
+        self.set_aside_counts["refused_by_store"] += 1
+        _log.warning("store refused a piece", piece=repr(piece)[:500], reason=defect.detail)
 
     def _tell_news(self) -> None:
         news, self._untold = self._untold, []

@@ -33,17 +33,32 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """Samples to store: one moment of some assets, in columns.
+    """Samples of the same signals, in columns: each row is one asset at one moment.
 
     Attributes:
-        timestamp_us: microseconds since 1970-01-01 UTC.
+        timestamps_us: shape (n,): microseconds since 1970-01-01 UTC.
         slots: shape (n,): the assets, by their slot in the fleet.
         columns: by signal name: shape (n,), float64; NaN is unknown; a state is its code in the fleet's vocabulary.
     """
 
-    timestamp_us: int
+    timestamps_us: NDArray[np.int64]
     slots: NDArray[np.int64]
     columns: Mapping[str, NDArray[np.float64]]
+
+    @property
+    def size(self) -> int:
+        """How many samples."""
+        return len(self.slots)
+
+    def only(self, chosen: NDArray[np.bool_]) -> "Rows":
+        """Those of the rows for which ``chosen``, shape (n,), is true."""
+        if chosen.all():
+            return self
+        return Rows(
+            timestamps_us=self.timestamps_us[chosen],
+            slots=self.slots[chosen],
+            columns={name: values[chosen] for name, values in self.columns.items()},
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,9 @@ session lives is decided by what was heard from its agent, never by the state of
 heartbeats it is closed.
 """
 
-from collections import OrderedDict, deque
+import heapq
+import math
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -22,7 +24,7 @@ MISSED_HEARTBEATS = 3
 SHORTEST_LOOK_S = 0.02
 LONGEST_LOOK_S = 0.5
 REPLACED = "replaced by a newer session of the same agent id"
-SESSIONS_KEPT = 20
+SESSIONS_KEPT = 5
 AGENTS_KEPT = 20_000
 
 
@@ -30,6 +32,7 @@ AGENTS_KEPT = 20_000
 class Session:
     """A live connection of an agent.
 
+    ``registration`` is without its ``assets``, which would be a second inventory; their ids are in ``record``.
     ``heard_s`` is monotonic. ``remembers``: its spool is the one of the agent's session before, so it still knows
     what it did then. ``agreed``: headend and agent have agreed on what is in force, so that it may be commanded.
     """
@@ -56,12 +59,12 @@ class Session:
 
 @dataclass(slots=True)
 class AgentEntry:
-    """All that is known of an agent; ``sessions`` newest first, at most one of them open."""
+    """All that is known of an agent; ``sessions`` newest first, ``SESSIONS_KEPT`` at most, at most one of them open."""
 
     agent_id: str
     session: Session | None = None
     spool_id: UUID | None = None
-    sessions: deque[SessionRecord] = field(default_factory=lambda: deque(maxlen=SESSIONS_KEPT))
+    sessions: list[SessionRecord] = field(default_factory=list)
     heartbeat: Heartbeat | None = None
 
 
@@ -87,6 +90,8 @@ class Sessions:
         self._live: dict[UUID, Session] = {}
         self._by_spool: dict[UUID, Session] = {}
         self._serving: dict[UUID, Session] = {}
+        self._served_last: dict[UUID, str] = {}
+        self._due: list[tuple[float, UUID]] = []
         self._agents: OrderedDict[str, AgentEntry] = OrderedDict()
 
     @property
@@ -126,10 +131,8 @@ class Sessions:
 
     def last_agent_of(self, asset_id: UUID) -> AgentEntry | None:
         """The agent that serves an asset now, or else the one that served it last."""
-        if session := self._serving.get(asset_id):
-            return self._agents[session.agent_id]
-        served = (e for e in self._agents.values() if e.sessions and asset_id in e.sessions[0].asset_ids)
-        return max(served, key=lambda e: e.sessions[0].last_seen_at, default=None)
+        agent_id = self._served_last.get(asset_id)
+        return None if agent_id is None else self._agents.get(agent_id)
 
     def check(self, registration: Registration) -> None:
         """Whether a registration can be accepted.
@@ -187,7 +190,8 @@ class Sessions:
         if entry is not None and entry.session is not None:
             self.close(entry.session.id, REPLACED)
         now = self._clock.now()
-        asset_ids = tuple(asset.id for asset in registration.assets)
+        # The inventory's own ids: those of the registration would be a second copy for every asset.
+        asset_ids = tuple(self._fleet.inventory.assets[asset.id].id for asset in registration.assets)
         record = SessionRecord(
             session_id=uuid4(),
             agent_id=registration.agent_id,
@@ -201,7 +205,7 @@ class Sessions:
         )
         session = Session(
             id=record.session_id,
-            registration=registration,
+            registration=replace(registration, assets=()),
             binding=self._fleet.bind(asset_ids, registration.signals),
             link=link,
             record=record,
@@ -210,12 +214,15 @@ class Sessions:
         )
         self._live[session.id] = session
         self._by_spool[registration.spool_id] = session
+        entry = self._entry(registration.agent_id)
         for asset_id in asset_ids:
             self._serving[asset_id] = session
-        entry = self._entry(registration.agent_id)
+            self._served_last[asset_id] = entry.agent_id
         entry.session = session
         entry.spool_id = registration.spool_id
-        entry.sessions.appendleft(record)
+        entry.sessions.insert(0, record)
+        del entry.sessions[SESSIONS_KEPT:]
+        heapq.heappush(self._due, (session.overdue_at_s, session.id))
         self._changed(record)
         return session
 
@@ -223,20 +230,21 @@ class Sessions:
         """Something came from its agent."""
         session.heard_s = self._clock.monotonic()
 
-    def beat(self, session: Session, heartbeat: Heartbeat) -> SessionRecord:
-        """A heartbeat came from its agent; the record of the session as it is now."""
-        entry = self._agents[session.agent_id]
-        entry.heartbeat = heartbeat
-        session.record = replace(session.record, last_seen_at=self.last_seen(session))
-        _replace_record(entry.sessions, session.record)
-        return session.record
+    def beat(self, session: Session, heartbeat: Heartbeat) -> None:
+        """A heartbeat came from its agent."""
+        self._agents[session.agent_id].heartbeat = heartbeat
 
     def restore(self, records: Iterable[SessionRecord]) -> None:
-        """Remember the agents of an earlier run; ``records`` of each agent newest first, none of them open."""
+        """Remember the agents of an earlier run; ``records`` newest first, none of them open."""
         for record in records:
             entry = self._entry(record.agent_id)
             entry.spool_id = entry.spool_id or record.spool_id
-            entry.sessions.append(record)
+            newest = entry.sessions[0] if entry.sessions else record
+            same = record.asset_ids == newest.asset_ids  # as most often; one copy of them is enough
+            asset_ids = newest.asset_ids if same else record.asset_ids
+            entry.sessions.append(replace(record, agent_id=entry.agent_id, asset_ids=asset_ids))
+            for asset_id in asset_ids:
+                self._served_last.setdefault(asset_id, entry.agent_id)
 
     def last_seen(self, session: Session) -> datetime:
         """When its agent was last heard, in UTC."""
@@ -271,10 +279,22 @@ class Sessions:
         """Close the sessions whose agents have missed too many heartbeats, for as long as the headend runs."""
         while True:
             now = self._clock.monotonic()
-            for session in [s for s in self._live.values() if s.overdue_at_s <= now]:
+            for session in self._overdue(now):
                 self.close(session.id, "heartbeat missed")
-            next_s = min((s.overdue_at_s for s in self._live.values()), default=now + LONGEST_LOOK_S)
+            next_s = self._due[0][0] if self._due else math.inf
             await self._clock.sleep_until(min(max(next_s, now + SHORTEST_LOOK_S), now + LONGEST_LOOK_S))
+
+    def _overdue(self, now_s: float) -> Iterator[Session]:
+        """Those from whom nothing was heard for too long; only those are looked at that were due at their last look."""
+        while self._due and self._due[0][0] <= now_s:
+            _, session_id = heapq.heappop(self._due)
+            session = self._live.get(session_id)
+            if session is None:
+                continue
+            if session.overdue_at_s <= now_s:
+                yield session
+            else:
+                heapq.heappush(self._due, (session.overdue_at_s, session_id))
 
     def _entry(self, agent_id: str) -> AgentEntry:
         entry = self._agents.setdefault(agent_id, AgentEntry(agent_id))
@@ -285,7 +305,7 @@ class Sessions:
         return entry
 
 
-def _replace_record(records: deque[SessionRecord], record: SessionRecord) -> None:
+def _replace_record(records: list[SessionRecord], record: SessionRecord) -> None:
     for place, known in enumerate(records):
         if known.session_id == record.session_id:
             records[place] = record

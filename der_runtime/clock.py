@@ -134,14 +134,20 @@ async def wait_until(event: asyncio.Event, *, clock: Clock, deadline_s: float | 
     """
     if deadline_s is None or event.is_set():
         return await event.wait()
-    waits = [
-        asyncio.create_task(event.wait(), name="wait-for-event"),
-        asyncio.create_task(clock.sleep_until(deadline_s), name="wait-for-deadline"),
-    ]
+    deadline = asyncio.create_task(clock.sleep_until(deadline_s), name="wait-for-deadline")
     try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        async with asyncio.timeout(None) as limit:
+
+            def give_up(_: object) -> None:
+                limit.reschedule(0.0)
+
+            deadline.add_done_callback(give_up)
+            try:
+                await event.wait()  # and not a task of its own: who waits for a message is to wake at once
+            finally:
+                deadline.remove_done_callback(give_up)
+    except TimeoutError:
+        pass
     finally:
-        for wait in waits:
-            wait.cancel()
-        await asyncio.gather(*waits, return_exceptions=True)
+        deadline.cancel()
     return event.is_set()

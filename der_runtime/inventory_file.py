@@ -5,14 +5,25 @@ reported together, in the order of the file's lines.
 """
 
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from io import TextIOWrapper
 from pathlib import Path
+from typing import TypeAlias
 
 from der_core.assets import Inventory
-from der_core.inventory import InventoryInvalid, parse_inventory
+from der_core.inventory import (
+    ASSET_KEYS,
+    NUMBER_RULES,
+    SITE_KEYS,
+    InventoryInvalid,
+    parse_entry,
+    parse_inventory,
+)
+from der_core.inventory_draft import InventoryDraft
 from der_runtime.display import one_line
 from der_runtime.failure import StartFailed
-from der_runtime.yaml_document import Document, read_document
+from der_runtime.regular_yaml import Irregular, RegularReader
+from der_runtime.yaml_document import LinedDict, read_document
 
 FILE_NAME = "assets.yaml"
 MAX_BYTES = 1 << 30
@@ -20,7 +31,14 @@ MAX_LINES = 50
 """So many problems are spelt out; of the others only the number is given."""
 
 _EXPECTED = "expected a YAML file, e.g. ASSETS_PATH=der_headend/assets_test.yaml"
+_ENTRIES_BETWEEN_PROGRESS = 1000
 _ROOT_MARKS = (".git", "pyproject.toml")
+
+Progress: TypeAlias = Callable[[float], None]
+
+
+def _unheard(_share: float) -> None:
+    pass
 
 
 class InventoryNotFound(StartFailed):
@@ -62,44 +80,76 @@ def find_inventory(explicit: Path | None, cwd: Path) -> Path:
     raise InventoryNotFound(explicit)
 
 
-def load_inventory(path: Path) -> Inventory:
+def load_inventory(path: Path, *, progress: Progress = _unheard) -> Inventory:
     """The inventory in a YAML file, or in a JSON file without surrogate escapes, which YAML does not know.
+
+    ``progress`` is told from time to time how much of the file has been read, from 0 to 1; whatever it raises ends the
+    reading.
 
     Raises:
         InventoryFileInvalid: the file cannot be read, or it breaks a rule; with everything that is wrong.
     """
-    document = read_document(_content(path))
-    problems = [(found.line, f"line {found.line}: {found.message}") for found in document.complaints]
-    inventory = _interpreted(document, problems)
-    if inventory is None or problems:
-        raise InventoryFileInvalid(path, (text for _, text in sorted(problems, key=lambda found: found[0])))
-    return inventory
-
-
-def _interpreted(document: Document, problems: list[tuple[int, str]]) -> Inventory | None:
-    if not document.complete:
-        return None
     try:
-        return parse_inventory(document.value)
-    except InventoryInvalid as error:
-        problems.extend((problem.line or 0, str(problem)) for problem in error.problems)
-        return None
-
-
-def _content(path: Path) -> bytes:
-    try:
-        status = path.stat()
-        if stat.S_ISDIR(status.st_mode):
-            raise InventoryFileInvalid(path, [f"is a directory; {_EXPECTED}"])
-        if not stat.S_ISREG(status.st_mode):
-            raise InventoryFileInvalid(path, [f"is not a regular file; {_EXPECTED}"])
-        if status.st_size > MAX_BYTES:
-            raise InventoryFileInvalid(path, [f"has {status.st_size} bytes; expected at most {MAX_BYTES}"])
-        return path.read_bytes()
+        _refuse_unreadable(path)
+        return _in_regular_form(path, progress) or _explained(path, progress)
     except OSError as error:
         raise InventoryFileInvalid(
             path, [f"cannot be read: {error.strerror or error}; {_EXPECTED}"]
         ) from error
+
+
+def _in_regular_form(path: Path, progress: Progress) -> Inventory | None:
+    """The inventory, if the file is of the regular form and nothing is wrong with it."""
+    draft = InventoryDraft()
+    take = {"sites": draft.add_site, "assets": draft.add_asset}
+    reader = RegularReader(lists={"sites": SITE_KEYS, "assets": ASSET_KEYS}, numbers=NUMBER_RULES.keys())
+    with path.open("rb") as file:
+        size = path.stat().st_size
+        text = TextIOWrapper(file, encoding="utf-8-sig")
+
+        def read(characters: int) -> str:
+            progress(min(file.tell() / size, 1.0) if size else 1.0)
+            return text.read(characters)
+
+        try:
+            for name, fields in reader.entries(read):
+                take[name](fields)
+            return draft.inventory()
+        except (Irregular, ValueError, KeyError):
+            return None
+
+
+def _explained(path: Path, progress: Progress) -> Inventory:
+    """The inventory in whatever form YAML allows, or everything that is wrong with it."""
+    data = path.read_bytes()
+    lines = data.count(b"\n") + 1
+
+    def entry(name: str, place: int, values: LinedDict) -> object:
+        if place % _ENTRIES_BETWEEN_PROGRESS == 0:
+            progress(values.line / lines)
+        return parse_entry(name, place, values)
+
+    document = read_document(data, entry=entry)
+    problems = [(found.line, f"line {found.line}: {found.message}") for found in document.complaints]
+    if document.complete:
+        try:
+            inventory = parse_inventory(document.value)
+        except InventoryInvalid as error:
+            problems.extend((problem.line or 0, str(problem)) for problem in error.problems)
+        else:
+            if not problems:
+                return inventory
+    raise InventoryFileInvalid(path, (text for _, text in sorted(problems, key=lambda found: found[0])))
+
+
+def _refuse_unreadable(path: Path) -> None:
+    status = path.stat()
+    if stat.S_ISDIR(status.st_mode):
+        raise InventoryFileInvalid(path, [f"is a directory; {_EXPECTED}"])
+    if not stat.S_ISREG(status.st_mode):
+        raise InventoryFileInvalid(path, [f"is not a regular file; {_EXPECTED}"])
+    if status.st_size > MAX_BYTES:
+        raise InventoryFileInvalid(path, [f"has {status.st_size} bytes; expected at most {MAX_BYTES}"])
 
 
 def _usual_places(cwd: Path) -> Iterator[Path]:

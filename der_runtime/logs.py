@@ -5,10 +5,15 @@ the lines of grpc, asyncio and uvicorn arrive too, filters and writes them. Rend
 a field that cannot be rendered costs its line and not the program.
 """
 
+import contextlib
 import logging
 import os
 import sys
+import time
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
+from queue import Queue
+from threading import Thread
 from typing import Self, TextIO
 
 import structlog
@@ -55,6 +60,11 @@ class LogFormat(StrEnum):
         return cls.__members__.get(str(value).upper())
 
 
+LINES_WAITING = 10_000
+"""Lines that may wait to be written; beyond that, who logs waits."""
+
+_REST_S = 0.02
+
 _TRACE = 5
 _MESSAGE_WIDTH = 32
 
@@ -79,6 +89,31 @@ def configure_logging(level: LogLevel, log_format: LogFormat, *, stream: TextIO 
         # Safe although tests configure anew: level and renderer are the root logger's, not the cached logger's.
         cache_logger_on_first_use=True,
     )
+
+
+@contextlib.contextmanager
+def logging_aside() -> Iterator[None]:
+    """While the block runs, lines are rendered and written by a thread, so that nobody waits who has better to do.
+
+    If ``LINES_WAITING`` lines wait for it, whoever logs waits too. All are written when the block is left; a process
+    that is killed takes along the lines of its last moment.
+    """
+    root = logging.getLogger()
+    handlers = [handler for handler in root.handlers if isinstance(handler, _Handler)]
+    waiting = Queue[logging.LogRecord | None](LINES_WAITING)
+    aside, writer = _Aside(waiting), Thread(target=_write, args=(waiting, handlers), name="log", daemon=True)
+    root.addHandler(aside)
+    for handler in handlers:
+        root.removeHandler(handler)
+    writer.start()
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            root.addHandler(handler)
+        root.removeHandler(aside)
+        waiting.put(None)
+        writer.join()
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
@@ -117,6 +152,27 @@ class _Handler(logging.StreamHandler[TextIO]):
             )
         except (OSError, ValueError):
             return
+
+
+def _write(waiting: "Queue[logging.LogRecord | None]", handlers: Sequence[logging.Handler]) -> None:
+    idle = True
+    while (record := waiting.get()) is not None:
+        if idle:
+            time.sleep(_REST_S)  # lines come in bursts, from somebody who is busy just then
+        for handler in handlers:
+            handler.handle(record)
+        idle = waiting.empty()
+
+
+class _Aside(logging.Handler):
+    """Hands a line over as it is; whoever writes it renders it."""
+
+    def __init__(self, waiting: "Queue[logging.LogRecord | None]") -> None:
+        super().__init__()
+        self._waiting = waiting
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._waiting.put(record)
 
 
 def _rendering(log_format: LogFormat, stream: TextIO) -> list[Processor]:

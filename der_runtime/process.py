@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from der_runtime.failure import StartFailed
-from der_runtime.logs import get_logger
+from der_runtime.logs import get_logger, logging_aside
 
 if sys.platform == "win32":
     _new_event_loop = asyncio.new_event_loop
@@ -29,8 +29,11 @@ def run(main: Callable[[asyncio.Event], Awaitable[int]]) -> int:
 
     async def guarded() -> int:
         stop = asyncio.Event()
-        with _stopped_by_signals(stop):
-            return await main(stop)
+        with contextlib.ExitStack() as aside:
+            aside.enter_context(logging_aside())
+            # From the first signal on lines are written at once again: a second one would take along those that wait.
+            with _stopped_by_signals(stop, first=aside.close):
+                return await main(stop)
 
     with asyncio.Runner(loop_factory=_new_event_loop) as runner:
         try:
@@ -43,7 +46,7 @@ def run(main: Callable[[asyncio.Event], Awaitable[int]]) -> int:
 
 
 @contextlib.contextmanager
-def _stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
+def _stopped_by_signals(stop: asyncio.Event, *, first: Callable[[], None]) -> Iterator[None]:
     if sys.platform == "win32":  # Ctrl-C arrives there as a cancellation, by way of asyncio.Runner
         yield
         return
@@ -51,6 +54,7 @@ def _stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
     before = {signum: signal.getsignal(signum) for signum in _STOP_SIGNALS}
 
     def on_signal(signum: signal.Signals) -> None:
+        first()
         _log.info("stopping", signal=signum.name)
         stop.set()
         for each in _STOP_SIGNALS:

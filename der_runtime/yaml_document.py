@@ -8,16 +8,16 @@ is noted, with its line, and reading goes on, so that all of them come to light 
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import inf, nan
-from typing import Any
+from typing import Any, TypeAlias
 
 import yaml
 
 from der_runtime.display import shown
 
 MAX_DEPTH = 8
-_LONGEST_NUMBER = 300
+LONGEST_NUMBER = 300
 
 # The parser in C is many times faster; a PyYAML built without it reads the same files.
 _LOADER: type[yaml.SafeLoader | yaml.CSafeLoader] = (
@@ -33,6 +33,14 @@ class LinedDict(dict[str, object]):
     def __init__(self, line: int) -> None:
         super().__init__()
         self.line = line
+
+
+_Path: TypeAlias = tuple[str | int | None, ...]
+EntryHook: TypeAlias = Callable[[str, int, LinedDict], object]
+
+
+def _as_it_is(_name: str, _place: int, values: LinedDict) -> object:
+    return values
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +60,16 @@ class Document:
     complete: bool
 
 
-def read_document(data: bytes) -> Document:
-    """Read the one YAML document that ``data`` holds; an empty one is ``None``."""
-    builder = _Builder()
+def read_document(data: bytes, *, entry: EntryHook = _as_it_is) -> Document:
+    """Read the one YAML document that ``data`` holds; an empty one is ``None``.
+
+    Where it is a mapping of lists of mappings, each of the latter is replaced, as soon as it is read, by what ``entry``
+    makes of the list's key, the place in the list, and the mapping.
+    """
+    builder = _Builder(entry)
     try:
         data.decode("utf-8")
-        for event in yaml.parse(data, Loader=_LOADER):
-            builder.take(event)
+        value = builder.document(_LOADER(data).get_event)
     except _GiveUp as reason:
         builder.complaints.append(reason.complaint)
     except UnicodeDecodeError as error:
@@ -66,11 +77,11 @@ def read_document(data: bytes) -> Document:
     except yaml.YAMLError as error:
         builder.complaints.append(_syntax_complaint(data, error))
     else:
-        return Document(builder.root, tuple(builder.complaints), complete=True)
+        return Document(value, tuple(builder.complaints), complete=True)
     return Document(None, tuple(builder.complaints), complete=False)
 
 
-_CONSTANTS: dict[str, object] = (
+CONSTANTS: dict[str, object] = (
     dict.fromkeys(("", "~", "null", "Null", "NULL"))
     | dict.fromkeys(("true", "True", "TRUE"), True)
     | dict.fromkeys(("false", "False", "FALSE"), False)
@@ -78,8 +89,8 @@ _CONSTANTS: dict[str, object] = (
     | dict.fromkeys(("-.inf", "-.Inf", "-.INF"), -inf)
     | dict.fromkeys((".nan", ".NaN", ".NAN"), nan)
 )
-_INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _BASES = {"0o": 8, "0x": 16}
 
 
@@ -88,13 +99,13 @@ def resolve_plain(text: str) -> object:
 
     A number of more than 300 characters is taken for text, which no number field accepts.
     """
-    if text in _CONSTANTS:
-        return _CONSTANTS[text]
-    if text[0] not in "+-.0123456789" or len(text) > _LONGEST_NUMBER:
+    if text in CONSTANTS:
+        return CONSTANTS[text]
+    if text[0] not in "+-.0123456789" or len(text) > LONGEST_NUMBER:
         return text
-    if _INTEGER.fullmatch(text):
+    if INTEGER.fullmatch(text):
         return int(text, _BASES.get(text[:2], 10))
-    return float(text) if _FLOAT.fullmatch(text) else text
+    return float(text) if FLOAT.fullmatch(text) else text
 
 
 class _GiveUp(Exception):
@@ -105,99 +116,83 @@ class _GiveUp(Exception):
         self.complaint = Complaint(line, message)
 
 
-@dataclass(slots=True)
-class _Open:
-    """A collection that has begun and not yet ended. A ``key`` of ``None`` was refused: its value is dropped."""
-
-    container: LinedDict | list[object]
-    awaits_value: bool = False
-    key: str | None = None
-    key_lines: dict[str, int] = field(default_factory=dict)
-
-
 class _Builder:
     """Takes events, makes values."""
 
-    def __init__(self) -> None:
-        self.root: object = None
+    def __init__(self, entry: EntryHook) -> None:
+        self._entry = entry
+        self._next: Callable[[], Any] = lambda: None
         self.complaints: list[Complaint] = []
-        self._open: list[_Open] = []
-        self._documents = 0
-        self._on: dict[type[yaml.Event], Callable[[Any, int], None]] = {
-            yaml.DocumentStartEvent: self._document,
-            yaml.MappingStartEvent: self._collection,
-            yaml.SequenceStartEvent: self._collection,
-            yaml.MappingEndEvent: self._end,
-            yaml.SequenceEndEvent: self._end,
-            yaml.ScalarEvent: self._scalar,
-            yaml.AliasEvent: self._alias,
-        }
 
-    def take(self, event: yaml.Event) -> None:
-        handler = self._on.get(type(event))
-        if handler is not None:
-            handler(event, event.start_mark.line + 1 if event.start_mark else 1)
+    def document(self, next_event: Callable[[], Any]) -> object:
+        self._next = next_event
+        value = None
+        documents = 0
+        while (event := self._next()) is not None:
+            if type(event) is yaml.DocumentStartEvent:
+                documents += 1
+                if documents > 1:
+                    raise _GiveUp(_line(event), "a second YAML document begins here; expected only one")
+                value = self._value(self._next())
+        return value
 
-    def _document(self, _event: object, line: int) -> None:
-        self._documents += 1
-        if self._documents > 1:
-            raise _GiveUp(line, "a second YAML document begins here; expected only one")
+    def _value(self, event: Any, around: _Path | None = None, at: str | int | None = None) -> object:
+        """The value that begins with an event, which is ``at`` this key or place of the collection ``around`` it."""
+        kind = type(event)
+        if kind is yaml.AliasEvent:
+            self._complain(_line(event), "YAML aliases are not allowed in an inventory")
+            return f"*{event.anchor}"
+        if event.tag is not None:
+            self._complain(
+                _line(event), f"YAML tags are not allowed in an inventory; remove the tag {shown(event.tag)}"
+            )
+        if kind is yaml.ScalarEvent:
+            return resolve_plain(event.value) if event.implicit[0] else event.value
+        path = () if around is None else (*around, at)
+        if len(path) == MAX_DEPTH:
+            raise _GiveUp(_line(event), f"is nested deeper than {MAX_DEPTH} levels")
+        return self._list(path) if kind is yaml.SequenceStartEvent else self._mapping(event, path)
 
-    def _collection(self, event: yaml.CollectionStartEvent, line: int) -> None:
-        self._refuse_tag(event, line)
-        if len(self._open) == MAX_DEPTH:
-            raise _GiveUp(line, f"is nested deeper than {MAX_DEPTH} levels")
-        container: LinedDict | list[object] = LinedDict(line) if type(event) is yaml.MappingStartEvent else []
-        self._add(container, line)
-        self._open.append(_Open(container))
+    def _list(self, path: _Path) -> list[object]:
+        items: list[object] = []
+        while type(event := self._next()) is not yaml.SequenceEndEvent:
+            items.append(self._value(event, path, len(items)))
+        return items
 
-    def _end(self, _event: object, _line: int) -> None:
-        self._open.pop()
+    def _mapping(self, start: yaml.MappingStartEvent, path: _Path) -> object:
+        values = LinedDict(_line(start))
+        lines: dict[str, int] = {}
+        while type(event := self._next()) is not yaml.MappingEndEvent:
+            key = self._accepted_key(self._value(event, path), _line(event), lines)
+            value = self._value(self._next(), path, key)
+            if key is not None:
+                values[key] = value
+        match path:
+            case (str(name), int(place)):
+                return self._entry(name, place, values)
+            case _:
+                return values
 
-    def _scalar(self, event: yaml.ScalarEvent, line: int) -> None:
-        self._refuse_tag(event, line)
-        plain, _ = event.implicit
-        self._add(resolve_plain(event.value) if plain else event.value, line)
-
-    def _alias(self, event: yaml.AliasEvent, line: int) -> None:
-        self._complain(line, "YAML aliases are not allowed in an inventory")
-        self._add(f"*{event.anchor}", line)
-
-    def _add(self, value: object, line: int) -> None:
-        if not self._open:
-            self.root = value
-            return
-        parent = self._open[-1]
-        if isinstance(parent.container, list):
-            parent.container.append(value)
-        elif not parent.awaits_value:
-            parent.awaits_value, parent.key = True, self._accepted_key(parent.key_lines, value, line)
-        else:
-            parent.awaits_value = False
-            if parent.key is not None:
-                parent.container[parent.key] = value
-
-    def _accepted_key(self, key_lines: dict[str, int], key: object, line: int) -> str | None:
+    def _accepted_key(self, key: object, line: int, lines: dict[str, int]) -> str | None:
+        """The key, unless it is refused; its value is then read and dropped."""
         if not isinstance(key, str):
             self._complain(line, f"the key {shown(key)} is not a text")
         elif key == "<<":
             self._complain(line, "YAML merge keys are not allowed in an inventory")
-        elif key in key_lines:
-            first = key_lines[key]
-            self._complain(line, f"the key {shown(key)} was already given on line {first}")
+        elif key in lines:
+            self._complain(line, f"the key {shown(key)} was already given on line {lines[key]}")
         else:
-            key_lines[key] = line
+            lines[key] = line
             return key
         return None
 
-    def _refuse_tag(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent, line: int) -> None:
-        if event.tag is not None:
-            self._complain(
-                line, f"YAML tags are not allowed in an inventory; remove the tag {shown(event.tag)}"
-            )
-
     def _complain(self, line: int, message: str) -> None:
         self.complaints.append(Complaint(line, message))
+
+
+def _line(event: Any) -> int:
+    line: int = event.start_mark.line
+    return line + 1
 
 
 def _syntax_complaint(data: bytes, error: yaml.YAMLError) -> Complaint:

@@ -5,6 +5,7 @@ it is checked to the last field, and its size is bounded.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from der_core.dispatch import MAX_DURATION_S, InForce
 from der_core.registration import AgentMode, RegisteredAsset, Registration
@@ -31,6 +32,9 @@ MAX_STATES = 64
 MAX_AGENT_ID = 128
 MIN_HEARTBEAT_S = 0.05
 MAX_HEARTBEAT_S = 300.0
+
+_CATALOGUES = 32
+"""Signal catalogues remembered. The agents of a fleet run a few kinds of assets, so thousands share one catalogue."""
 
 _MODES: Mapping[pb.Mode, AgentMode] = {
     pb.MODE_SINGLE_ASSET: AgentMode.SINGLE_ASSET,
@@ -102,7 +106,7 @@ def registration_from_wire(message: pb.Register) -> Registration:
         site_name=read_text("site_name", message.site_name),
         software=read_text("software", message.software),
         assets=assets,
-        signals=_signals(message),
+        signals=_signals(pb.Register(signals=message.signals).SerializeToString()),
         heartbeat_s=read_number(
             "heartbeat_s", message.heartbeat_s, low=MIN_HEARTBEAT_S, high=MAX_HEARTBEAT_S
         ),
@@ -148,7 +152,9 @@ def _asset(field: str, message: pb.Asset) -> RegisteredAsset:
     )
 
 
-def _signals(message: pb.Register) -> tuple[Signal, ...]:
+@lru_cache(_CATALOGUES)
+def _signals(encoded: bytes) -> tuple[Signal, ...]:
+    message = pb.Register.FromString(encoded)
     if len(message.signals) > MAX_SIGNALS:
         raise invalid("signals", f"{len(message.signals)} signals", f"at most {MAX_SIGNALS}")
     refuse_repeats("signals", (signal.name for signal in message.signals))

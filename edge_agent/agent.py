@@ -195,7 +195,11 @@ class Agent:
     async def _handle(self, incident: _Incident) -> None:
         match incident:
             case _Commanded(command, arrived_s):
-                conditions = {asset_id: driver.condition() for asset_id, driver in self._drivers.items()}
+                conditions = {
+                    asset_id: driver.condition()
+                    for asset_id in command.asset_ids
+                    if (driver := self._drivers.get(asset_id)) is not None
+                }
                 decision = self._control.command(command, conditions, arrived_s=arrived_s, now=self._now())
                 if decision.split is not None and command.site_wide:
                     log_split(command.dispatch_id, decision.split, self._names)

@@ -271,13 +271,13 @@ class SiteControl:
         order = result.write.order
         if order is None:
             return
+        draft.tell_active(order, post.asset.id, result.mw)  # first: somebody waits for it
         if post.held is not None:
             reason = f"superseded_by {order.dispatch_id}"
             draft.tell_end(post.held.order, post.asset.id, State.SUPERSEDED, reason)
         if post.at_failsafe:
             _clear_failsafe(post, draft)
         post.held = _Held(order, now.monotonic_s, now.at)
-        draft.tell_active(order, post.asset.id, result.mw)
 
     def _end_lease(self, post: _Post, held: _Held, end: LeaseEnd, draft: Draft) -> None:
         if end is LeaseEnd.DURATION_OVER:

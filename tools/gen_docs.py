@@ -127,6 +127,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "layers-house": lambda: layers("house"),
     "layers-headend": lambda: layers("headend"),
     "layers-agent": lambda: layers("agent"),
+    "layers-fleet": lambda: layers("fleet"),
     "forbidden": forbidden,
     "life": life,
     "settings-headend": lambda: settings(HeadendSettings),

@@ -4,10 +4,13 @@ An asset that is named is the target, alone; a site beside it is context. Nothin
 served as it stands. Power in MW, positive = discharge / export.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
 
 from der_core.allocation import Candidate, Split, Weighting, split
 from der_core.assets import Asset, Inventory, Limits
@@ -171,21 +174,22 @@ def preview(
         asset_id=meant.asset_id,
         site_id=meant.site_id,
         requested_mw=request.mw,
-        split=split(request.mw, [_candidate(asset, fleet) for asset in chosen], weighting=weighting),
+        split=split(request.mw, _candidates(chosen, fleet), weighting=weighting),
         skipped=skipped,
         warnings=meant.warnings,
     )
 
 
 def online(
-    assets: Iterable[Asset], *, fleet: Fleet, sessions: Sessions
+    assets: Sequence[Asset], *, fleet: Fleet, sessions: Sessions
 ) -> tuple[list[Asset], tuple[tuple[UUID, str], ...]]:
     """The assets that can take a share now, and the others with the reason."""
     chosen, skipped = [], []
-    for asset in assets:
+    powers_mw = fleet.numbers("current_mw", _slots(assets, fleet))
+    for asset, power_mw in zip(assets, powers_mw, strict=True):
         if sessions.serving(asset.id) is None:
             skipped.append((asset.id, "agent_offline"))
-        elif fleet.number("current_mw", fleet.slot_of[asset.id]) is None:
+        elif power_mw is None:
             skipped.append((asset.id, "asset_offline"))
         else:
             chosen.append(asset)
@@ -229,9 +233,9 @@ def plan_delivery(
     made = None
     if not shares:
         inventory = fleet.inventory
-        chosen, offline = online((inventory.assets[a] for a in served), fleet=fleet, sessions=sessions)
+        chosen, offline = online([inventory.assets[a] for a in served], fleet=fleet, sessions=sessions)
         refused += offline
-        made = split(record.requested_mw, [_candidate(a, fleet) for a in chosen], weighting=weighting)
+        made = split(record.requested_mw, _candidates(chosen, fleet), weighting=weighting)
         shares = {share.asset_id: share.mw for share in made.shares}
     commands = tuple(
         (served[asset_id], command([asset_id], mw, site_wide=False))
@@ -241,16 +245,25 @@ def plan_delivery(
     return Delivery(commands, refused, made)
 
 
-def _candidate(asset: Asset, fleet: Fleet) -> Candidate:
-    slot = fleet.slot_of[asset.id]
-    return Candidate(
-        asset_id=asset.id,
-        capacity_mwhr=asset.capacity_mwhr,
-        limits=fleet.limits(slot),
-        soc_pct=fleet.number("soc_pct", slot),
-        min_soc_pct=asset.min_soc_pct,
-        max_soc_pct=asset.max_soc_pct,
-    )
+def _candidates(assets: Sequence[Asset], fleet: Fleet) -> list[Candidate]:
+    slots = _slots(assets, fleet)
+    return [
+        Candidate(
+            asset_id=asset.id,
+            capacity_mwhr=asset.capacity_mwhr,
+            limits=limits,
+            soc_pct=soc_pct,
+            min_soc_pct=asset.min_soc_pct,
+            max_soc_pct=asset.max_soc_pct,
+        )
+        for asset, limits, soc_pct in zip(
+            assets, fleet.limits_of(slots), fleet.numbers("soc_pct", slots), strict=True
+        )
+    ]
+
+
+def _slots(assets: Sequence[Asset], fleet: Fleet) -> NDArray[np.int64]:
+    return np.array([fleet.slot_of[asset.id] for asset in assets], np.int64)
 
 
 def _rated(asset: Asset) -> Candidate:

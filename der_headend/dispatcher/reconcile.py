@@ -44,11 +44,8 @@ def of_agent(
 
 def contradicted(record: Dispatch, report: DispatchReport) -> tuple[UUID, ...]:
     """The assets at which the agent runs what the headend has ended without it."""
-    return tuple(
-        said.asset_id
-        for said in report.allocations
-        if said.state in _RUNNING and _ended_by_headend(record.allocation(said.asset_id))
-    )
+    running = {said.asset_id for said in report.allocations if said.state in _RUNNING}
+    return tuple(p.asset_id for p in record.allocations if p.asset_id in running and _ended_by_headend(p))
 
 
 def reconcile(
@@ -73,10 +70,10 @@ def reconcile(
         if record is None:
             changed[dispatch_id] = _adopted(parts, session, now)
             continue
-        over = [h.asset_id for h in parts if _over(record.allocation(h.asset_id))]
-        if over:
+        still_open = {p.asset_id for p in record.allocations if not p.state.final}
+        if over := [h.asset_id for h in parts if h.asset_id not in still_open]:
             orphans[dispatch_id] = over
-        running = [h for h in parts if h.asset_id not in over]
+        running = [h for h in parts if h.asset_id in still_open]
         changed[dispatch_id] = record.reported(
             _as_report(dispatch_id, running, now), agent_id=session.agent_id
         )
@@ -105,8 +102,9 @@ def _without_the_lost(
 ) -> Dispatch:
     """Fail the parts of which nobody can say any more what became of them."""
     lost: dict[str, list[UUID]] = {}
+    theirs = frozenset(session.asset_ids)
     for part in record.allocations:
-        if part.state.final or part.asset_id not in session.asset_ids or (record.id, part.asset_id) in held:
+        if part.state.final or part.asset_id not in theirs or (record.id, part.asset_id) in held:
             continue
         was_sent = part.stage.at(State.SENT) is not None
         if was_sent and part.agent_id != session.agent_id:
@@ -165,9 +163,5 @@ def _open_at(record: Dispatch, agent_id: str) -> list[UUID]:
     return [p.asset_id for p in record.allocations if p.agent_id == agent_id and not p.state.final]
 
 
-def _over(part: Allocation | None) -> bool:
-    return part is None or part.state.final
-
-
-def _ended_by_headend(part: Allocation | None) -> bool:
-    return part is not None and part.state.final and part.stage.last.by in (HEADEND, OPERATOR)
+def _ended_by_headend(part: Allocation) -> bool:
+    return part.state.final and part.stage.last.by in (HEADEND, OPERATOR)

@@ -45,6 +45,7 @@ class Records:
         self._later = later
         self._open: dict[UUID, Dispatch] = {}
         self._open_at_site: dict[UUID, dict[UUID, None]] = {}
+        self._queued_at_site: dict[UUID, dict[UUID, None]] = {}
         self._ended: OrderedDict[UUID, Dispatch] = OrderedDict()
         self._waiting: dict[UUID, set[asyncio.Event]] = {}
         self._latest: dict[UUID, UUID] = {}
@@ -119,17 +120,19 @@ class Records:
 
     def settle(self, site_id: UUID, now: datetime) -> None:
         """End what waits at a site and must not be delivered any more: what is cancelled, all but the newest."""
-        for record in self.open_at(site_id):
+        for dispatch_id in tuple(self._queued_at_site.get(site_id, ())):
+            record = self._open[dispatch_id]
             waiting = [part.asset_id for part in record.allocations if part.state is State.QUEUED]
             if record.cancel_requested_at is not None:
                 self.install(record.moved(Transition(State.CANCELLED, now, OPERATOR), waiting))
                 continue
-            for asset_id in waiting:
-                newest = self._latest.get(asset_id, record.id)
-                if newest != record.id:
-                    reason = f"superseded_by {newest}"
-                    ended = Transition(State.SUPERSEDED, now, HEADEND, reason)
-                    self.install((self._open.get(record.id) or record).moved(ended, [asset_id]))
+            after = record
+            newest = {asset_id: self._latest.get(asset_id, record.id) for asset_id in waiting}
+            for other in dict.fromkeys(newest.values()):
+                if other != record.id:
+                    ended = Transition(State.SUPERSEDED, now, HEADEND, f"superseded_by {other}")
+                    after = after.moved(ended, [a for a, latest in newest.items() if latest == other])
+            self.install(after)
 
     def matching(self, query: DispatchQuery, stored: Page[Dispatch]) -> Page[Dispatch]:
         """A page of the store as things are now: what has changed or come since it was stored is as it is at hand."""
@@ -175,6 +178,11 @@ class Records:
 
     def _put(self, record: Dispatch) -> None:
         at_site = self._open_at_site.setdefault(record.site_id, {})
+        queued = self._queued_at_site.setdefault(record.site_id, {})
+        if any(part.state is State.QUEUED for part in record.allocations):
+            queued[record.id] = None
+        else:
+            queued.pop(record.id, None)
         if not record.state.final:
             self._open[record.id] = record
             at_site[record.id] = None

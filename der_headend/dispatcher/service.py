@@ -16,7 +16,7 @@ is adopted; what this headend has already ended without the agent is taken back,
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID, uuid4
 from weakref import WeakValueDictionary
@@ -77,7 +77,6 @@ class Dispatcher:
         self._gone = Timers(clock=clock, due=self._give_up)
         self._stopping = False
         self._held_back: set[UUID] = set()
-        self._names = {asset.id: asset.name for asset in fleet.assets}
         self._locks: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
         self._submitting: set[UUID] = set()
 
@@ -374,27 +373,33 @@ class Dispatcher:
         )
         if delivery.made is not None:
             record = record.with_split(delivery.made)
-            log_split(record.id, delivery.made, self._names)
+            assets = self._fleet.inventory.assets
+            names = {share.asset_id: assets[share.asset_id].name for share in delivery.made.shares}
+            log_split(record.id, delivery.made, names)
         now = self._clock.now()
-        for asset_id, reason in delivery.refused:
-            record = record.moved(Transition(State.REJECTED, now, HEADEND, reason), [asset_id])
+        refused, agents = dict(delivery.refused), dict[UUID, str]()
         for session, command in delivery.commands:
             if session.link.command(command):
-                sent = Transition(State.SENT, now, HEADEND)
-                record = record.moved(sent, command.asset_ids, agent_id=session.agent_id)
+                agents |= dict.fromkeys(command.asset_ids, session.agent_id)
             else:
-                busy = Transition(State.REJECTED, now, HEADEND, "agent_busy")
-                record = record.moved(busy, command.asset_ids)
+                refused |= dict.fromkeys(command.asset_ids, "agent_busy")
+        for reason, asset_ids in _by_value(refused).items():
+            record = record.moved(Transition(State.REJECTED, now, HEADEND, reason), asset_ids)
+        record = record.moved(Transition(State.SENT, now, HEADEND), agents, agents=agents)
         self._records.install(record)
 
     def _send_cancel(self, dispatch_id: UUID) -> None:
         record = self._records.open(dispatch_id)
         if record is None:
             return
-        by_agent: dict[str, list[UUID]] = {}
-        for part in record.allocations:
-            if not part.state.final and part.agent_id is not None:
-                by_agent.setdefault(part.agent_id, []).append(part.asset_id)
-        for agent_id, asset_ids in by_agent.items():
+        told = {p.asset_id: p.agent_id for p in record.allocations if not p.state.final and p.agent_id}
+        for agent_id, asset_ids in _by_value(told).items():
             if (session := self._sessions.connected(agent_id)) is not None:
                 session.link.cancel(Cancellation(dispatch_id, tuple(asset_ids)))
+
+
+def _by_value(values: Mapping[UUID, str]) -> Mapping[str, Sequence[UUID]]:
+    grouped: dict[str, list[UUID]] = {}
+    for asset_id, value in values.items():
+        grouped.setdefault(value, []).append(asset_id)
+    return grouped

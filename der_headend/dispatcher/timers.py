@@ -28,7 +28,8 @@ class Timers:
         if len(self._queue) > 2 * len(self._at_s) + _SLACK:
             self._queue = [(at_s, dispatch_id) for dispatch_id, at_s in self._at_s.items()]
             heapq.heapify(self._queue)
-        self._sooner.set()
+        if self._queue[0][0] == at_s:
+            self._sooner.set()
 
     def drop(self, dispatch_id: UUID) -> None:
         """Forget a dispatch."""

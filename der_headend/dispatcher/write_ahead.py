@@ -60,8 +60,9 @@ class WriteAhead:
 
 
 def _as_sent(record: Dispatch, agents: Agents, now: datetime) -> Dispatch:
-    for part in record.allocations:
-        agent_id = agents.get(part.asset_id)
-        if agent_id is not None and part.state is State.QUEUED and part.stage.at(State.SENT) is None:
-            record = record.moved(Transition(State.SENT, now, HEADEND), [part.asset_id], agent_id=agent_id)
-    return record
+    going = [
+        part.asset_id
+        for part in record.allocations
+        if part.asset_id in agents and part.state is State.QUEUED and part.stage.at(State.SENT) is None
+    ]
+    return record.moved(Transition(State.SENT, now, HEADEND), going, agents=agents) if going else record

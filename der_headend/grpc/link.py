@@ -1,11 +1,13 @@
-"""The way down to one agent: a bounded queue of messages that a task writes to the stream.
+"""The way down to one agent: a bounded queue of messages, and a task that writes them, which lives while there are any.
 
-Acknowledgements are not queued: only the newest number matters, so they can't pile up however slow the agent reads.
+So an agent that is told nothing costs no task beside the one that reads its stream. Acknowledgements are not queued:
+only the newest number matters, so they can't pile up however slow the agent reads.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Self
 
 from der_core.dispatch import Command
 from der_headend.ports import Cancellation
@@ -13,6 +15,8 @@ from der_headend.sessions import REPLACED
 from der_runtime.clock import Clock
 from der_wire._gen import agent_link_pb2 as pb
 from der_wire.codec import cancel_to_wire, command_to_wire
+
+LINK_LOST = "link lost"
 
 _GOODBYE_S = 0.2
 _TAKEN_OVER_S = 5.0
@@ -23,15 +27,27 @@ ROOM = 256
 
 
 class StreamLink:
-    """A ``ports.Link`` over one gRPC stream."""
+    """A ``ports.Link`` over one gRPC stream, to which ``write`` writes.
 
-    def __init__(self, *, clock: Clock) -> None:
+    The stream is read in an ``async with`` block of it. When the link is closed from this side, the block ends, and the
+    agent is told why.
+    """
+
+    __slots__ = ("_acknowledge", "_clock", "_reading", "_waiting", "_write", "_writing", "reason")
+
+    def __init__(self, *, clock: Clock, write: Callable[[pb.Downlink], Awaitable[None]]) -> None:
         self._clock = clock
-        self._waiting: deque[pb.Downlink] = deque()
+        self._write = write
+        self._waiting: list[pb.Downlink] = []
         self._acknowledge: int | None = None
-        self._wake = asyncio.Event()
-        self.closed = asyncio.Event()
+        self._reading: asyncio.Task[object] | None = None
+        self._writing: asyncio.Task[None] | None = None
         self.reason = ""
+        """Why it was closed from this side; empty while it is not."""
+
+    def registered(self, answer: pb.Registered) -> None:
+        """Queue the answer to the registration, before anything else."""
+        self._queue(pb.Downlink(registered=answer))
 
     def command(self, command: Command) -> bool:
         """Queue a setpoint."""
@@ -40,9 +56,9 @@ class StreamLink:
     def cancel(self, cancellation: Cancellation) -> None:
         """Queue a cancel, however much waits already, but the same one only once."""
         message = pb.Downlink(cancel=cancel_to_wire(cancellation.dispatch_id, cancellation.asset_ids))
-        if message not in self._waiting and not self.closed.is_set():
+        if message not in self._waiting:
             self._waiting.append(message)
-            self._wake.set()
+            self._start_writing()
 
     def drain(self, reason: str, reconnect_after_s: float) -> None:
         """Ask the agent to go and come back later."""
@@ -51,37 +67,68 @@ class StreamLink:
     def acknowledge(self, through_seq: int) -> None:
         """Say how far the spool is stored."""
         self._acknowledge = through_seq
-        self._wake.set()
+        self._start_writing()
 
     def close(self, reason: str) -> None:
         """End the stream; what is queued is dropped, but the agent is told why if it still listens."""
-        self.reason = self.reason or reason
-        self.closed.set()
+        if self.reason:
+            return
+        self.reason = reason
+        if self._reading is not None:
+            self._reading.cancel()
 
-    async def say_goodbye(self, write: Callable[[pb.Downlink], Awaitable[None]]) -> None:
-        """Tell the agent why, for a short time at most; called when nothing else writes any more."""
+    async def __aenter__(self) -> Self:
+        self._reading = asyncio.current_task()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> bool:
+        """Stop writing; ``True``, after a word of goodbye, if the block ended because the link was closed from here."""
+        reading, self._reading = self._reading, None
+        closed_here = kind is asyncio.CancelledError and bool(self.reason)
+        # Not so if grpc cancels as well, because the agent has gone.
+        closed_here = closed_here and reading is not None and reading.uncancel() == 0
+        if self._writing is not None:
+            self._writing.cancel()
+            await asyncio.wait([self._writing])
+        if closed_here and self.reason != LINK_LOST:
+            await self._say_goodbye()
+        return closed_here
+
+    async def _say_goodbye(self) -> None:
         wait_s = _TAKEN_OVER_S if self.reason == REPLACED else 0.0
         farewell = pb.Downlink(drain=pb.Drain(reason=self.reason, reconnect_after_s=wait_s))
         try:
             async with asyncio.timeout(_GOODBYE_S):
-                await write(farewell)
+                await self._write(farewell)
         except TimeoutError:
             pass
 
-    async def pump(self, write: Callable[[pb.Downlink], Awaitable[None]]) -> None:
-        """Write what is queued until cancelled."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._waiting:
-                await write(self._waiting.popleft())
-            if self._acknowledge is not None:
-                through_seq, self._acknowledge = self._acknowledge, None
-                await write(pb.Downlink(acknowledgement=pb.Acknowledgement(through_seq=through_seq)))
-
     def _queue(self, message: pb.Downlink) -> bool:
-        if len(self._waiting) >= ROOM or self.closed.is_set():
+        if len(self._waiting) >= ROOM or self.reason:
             return False
         self._waiting.append(message)
-        self._wake.set()
+        self._start_writing()
         return True
+
+    def _start_writing(self) -> None:
+        if self._writing is None and self._reading is not None and not self.reason:
+            self._writing = asyncio.create_task(self._write_all(), name="write to an agent")
+            self._writing.add_done_callback(self._written)
+
+    async def _write_all(self) -> None:
+        while self._waiting:
+            await self._write(self._waiting.pop(0))
+        if self._acknowledge is not None:
+            through_seq, self._acknowledge = self._acknowledge, None
+            await self._write(pb.Downlink(acknowledgement=pb.Acknowledgement(through_seq=through_seq)))
+
+    def _written(self, writing: asyncio.Task[None]) -> None:
+        self._writing = None
+        if writing.cancelled():
+            return
+        if writing.exception() is not None:
+            self.close(LINK_LOST)
+        elif self._waiting or self._acknowledge is not None:  # came while the last message was being written
+            self._start_writing()

@@ -10,6 +10,7 @@ from der_runtime.failure import StartFailed
 from der_wire._gen import agent_link_pb2 as pb
 from der_wire._gen.agent_link_pb2_grpc import add_AgentLinkServicer_to_server
 
+CALLS_WAITING = 100_000
 _OPTIONS = (
     # A port that is taken must be an error, never shared silently.
     ("grpc.so_reuseport", 0),
@@ -19,17 +20,30 @@ _OPTIONS = (
     ("grpc.http2.ping_timeout_ms", 20_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    # A whole fleet may come back at once. By default grpc cancels the calls beyond the first thousand that wait for us,
+    # and each of them tries again; waiting costs less than that.
+    ("grpc.server.max_pending_requests", CALLS_WAITING),
+    ("grpc.server.max_pending_requests_hard_limit", CALLS_WAITING),
 )
+_OTHER_FILES = 256
+"""Open files left for all that is no agent: requests, the database, the system's libraries."""
+
 _SERVICE = pb.DESCRIPTOR.services_by_name["AgentLink"].full_name
 _GRACE_S = 1.0
 
 
-class GrpcServer:
-    """Listens for agents."""
+def room_for_agents(open_files: int) -> int:
+    """How many connections of agents a program may take that may have so many files open."""
+    return max(open_files - _OTHER_FILES, open_files // 2)
 
-    def __init__(self, *, address: HostPort, agent_link: AgentLink) -> None:
+
+class GrpcServer:
+    """Listens for agents; takes ``room`` connections at most, so that the rest of the headend can still work then."""
+
+    def __init__(self, *, address: HostPort, agent_link: AgentLink, room: int) -> None:
         self._address = address
         self._agent_link = agent_link
+        self._room = room
         self._server: aio.Server | None = None
         self._health = health.aio.HealthServicer()
 
@@ -44,7 +58,7 @@ class GrpcServer:
         Raises:
             StartFailed: the address can't be listened on.
         """
-        server = aio.server(options=_OPTIONS)
+        server = aio.server(options=[*_OPTIONS, ("grpc.max_allowed_incoming_connections", self._room)])
         add_AgentLinkServicer_to_server(self._agent_link, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection((_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)

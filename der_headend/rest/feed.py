@@ -5,14 +5,12 @@ sample, and no more than ``SAMPLES_AT_ONCE`` of them, so that one listener with 
 others; the rest comes next time, in turn. A tick that was missed is not made up for.
 """
 
-import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 import numpy as np
-from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+from fastapi.sse import KEEPALIVE_COMMENT
 from numpy.typing import NDArray
 
 from der_core.dispatch import Dispatch
@@ -20,7 +18,8 @@ from der_core.events import Event
 from der_headend.announcements import Announcement, Lost
 from der_headend.ports import SessionRecord
 from der_headend.rest.services import Services
-from der_headend.rest.views import records
+from der_headend.rest.views import texts
+from der_headend.rest.views.fanout import sse
 
 SAMPLES_AT_ONCE = 1000
 KEEPALIVE_S = 15.0
@@ -67,9 +66,12 @@ async def _feed(services: Services, watch: Watch, telemetry: "_Telemetry") -> As
         yield KEEPALIVE_COMMENT
         while not services.stopping.is_set():
             for announcement in listener.take():
-                if isinstance(announcement, Lost) or watch.includes(announcement):
+                if isinstance(announcement, Lost):
                     sent_s = clock.monotonic()
-                    yield _announced(announcement, services)
+                    yield sse("lost", texts.encoded({"count": announcement.count}))
+                elif watch.includes(announcement):
+                    sent_s = clock.monotonic()
+                    yield services.fanout.announced(announcement)
             now_s = clock.monotonic()
             if now_s >= due_s:
                 due_s = now_s + watch.telemetry_s
@@ -86,14 +88,14 @@ class _Telemetry:
     """The samples of some assets that one listener has not seen yet."""
 
     def __init__(self, services: Services, slots: NDArray[np.int64]) -> None:
-        self._live = services.live
+        self._services = services
         self._slots = slots
         self._seen_us = np.zeros(slots.shape, np.int64)
         self._next = 0
 
     def changed(self) -> Iterator[bytes]:
         """One event with what is new, or none."""
-        now_us = self._live.fleet.timestamp_us[self._slots]
+        now_us = self._services.fleet.timestamp_us[self._slots]
         places = np.flatnonzero(now_us != self._seen_us)
         if places.shape[0] > SAMPLES_AT_ONCE:
             turn = int(np.searchsorted(places, self._next))
@@ -101,7 +103,7 @@ class _Telemetry:
             self._next = int(places[-1]) + 1
         if places.shape[0]:
             self._seen_us[places] = now_us[places]
-            yield _encode("telemetry", self._live.samples(self._slots[places]))
+            yield sse("telemetry", texts.array(self._services.fanout.samples(self._slots[places])))
 
 
 def _slots(services: Services, watch: Watch) -> NDArray[np.int64]:
@@ -114,20 +116,3 @@ def _slots(services: Services, watch: Watch) -> NDArray[np.int64]:
         members = fleet.inventory.assets_of(live.known_site(watch.site_id).id)
         return np.array([fleet.slot_of[asset.id] for asset in members], np.int64)
     return np.arange(len(fleet.assets))
-
-
-def _announced(announcement: Announcement | Lost, services: Services) -> bytes:
-    match announcement:
-        case Dispatch():
-            return _encode("dispatch", records.dispatch(announcement, services.fleet.inventory))
-        case Event():
-            return _encode("event", records.event(announcement))
-        case SessionRecord():
-            return _encode("link", records.link(announcement))
-        case Lost():
-            return _encode("lost", {"count": announcement.count})
-
-
-def _encode(event: str, data: Any) -> bytes:
-    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return format_sse_event(event=event, data_str=text)

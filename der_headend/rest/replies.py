@@ -1,11 +1,19 @@
-"""Responses made of JSON values that are ready to be encoded."""
+"""Responses: JSON values that are still to be encoded, or texts that are JSON already."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
-from fastapi.responses import JSONResponse
+from fastapi import Response
+from fastapi.responses import JSONResponse, StreamingResponse
+
+from der_headend.rest.views import texts
+from der_headend.rest.views.texts import Text
 
 Json = dict[str, Any]
+
+_JSON = "application/json"
+_CHUNK = 64 * 1024
 
 LISTED: dict[int | str, dict[str, Any]] = {
     200: {
@@ -17,7 +25,7 @@ LISTED: dict[int | str, dict[str, Any]] = {
         }
     }
 }
-"""The ``responses`` of a route that answers with ``listing``."""
+"""The ``responses`` of a route that answers with a list."""
 
 
 def reply(content: Json, status: int = 200, headers: Mapping[str, str] | None = None) -> JSONResponse:
@@ -25,6 +33,35 @@ def reply(content: Json, status: int = 200, headers: Mapping[str, str] | None = 
     return JSONResponse(content, status, headers=headers)
 
 
-def listing(entries: Sequence[Json], next_cursor: str | None = None) -> JSONResponse:
-    """A list, and where it goes on if ``limit`` cut it."""
-    return JSONResponse(entries, headers=None if next_cursor is None else {"X-Next-Cursor": next_cursor})
+def listing(entries: Iterable[Json], next_cursor: str | None = None) -> StreamingResponse:
+    """A list, and where it goes on if ``limit`` cut it; an entry is made when it is its turn to be sent."""
+    return streamed(texts.listed(map(texts.encoded, entries)), next_cursor)
+
+
+def ready(text: Text, next_cursor: str | None = None) -> Response:
+    """One entry or a list, encoded already."""
+    return Response(text, headers=_next(next_cursor), media_type=_JSON)
+
+
+def streamed(pieces: Iterable[Text], next_cursor: str | None = None) -> StreamingResponse:
+    """One entry or a list of any length, sent at the pace of who reads it.
+
+    Each piece is made in one go; between the pieces others have their turn.
+    """
+    return StreamingResponse(_chunks(pieces), headers=_next(next_cursor), media_type=_JSON)
+
+
+async def _chunks(pieces: Iterable[Text]) -> AsyncIterator[Text]:
+    waiting, length = [], 0
+    for piece in pieces:
+        waiting.append(piece)
+        length += len(piece)
+        if length >= _CHUNK:
+            yield "".join(waiting)
+            waiting, length = [], 0
+        await asyncio.sleep(0)
+    yield "".join(waiting)
+
+
+def _next(cursor: str | None) -> Mapping[str, str] | None:
+    return None if cursor is None else {"X-Next-Cursor": cursor}

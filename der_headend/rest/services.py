@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -14,6 +15,7 @@ from der_headend.dispatcher import Dispatcher
 from der_headend.fleet import Fleet
 from der_headend.history import TelemetryHistory
 from der_headend.ports import EventStore, HeartbeatStore
+from der_headend.rest.views.fanout import Fanout
 from der_headend.rest.views.live import Live
 from der_headend.sessions import Sessions
 from der_runtime.clock import Clock
@@ -28,7 +30,7 @@ class Check:
     detail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Services:
     """The collaborators of the REST API.
 
@@ -49,10 +51,15 @@ class Services:
     registry: CollectorRegistry
     stopping: asyncio.Event
 
-    @property
+    @cached_property
     def live(self) -> Live:
-        """The live state as JSON values."""
+        """The live state as JSON."""
         return Live(fleet=self.fleet, sessions=self.sessions, alarms=self.alarms)
+
+    @cached_property
+    def fanout(self) -> Fanout:
+        """What the listeners of ``/stream`` are sent."""
+        return Fanout(live=self.live, inventory=self.fleet.inventory)
 
 
 async def _provided(request: Request) -> Services:

@@ -16,7 +16,9 @@ from edge_agent.ports import LinkedAgent
 from edge_agent.uplink.session import Drained, Refused, Session
 from edge_agent.uplink.stream import LinkEnded, Stream
 
-ANSWER_WITHIN_S = 10.0
+ANSWER_WITHIN_S = 30.0
+"""Long enough for a headend to which ten thousand agents come back at once: whoever gives up and tries again only
+makes its queue longer. One that is gone is noticed without it."""
 CLOSE_WITHIN_S = 0.5
 STEADY_AFTER_S = 1.0
 """A session that lasted so long counts as a success, after which the next attempt is immediate."""

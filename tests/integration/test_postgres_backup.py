@@ -61,7 +61,7 @@ def run(*command: str | Path) -> None:
 
 def of_everything() -> Batch:
     whole = records.dispatch(0, assets=(A, B), target=Target.SITE)
-    sent = whole.moved(Transition(State.SENT, records.at(1), "headend"), agent_id="gateway")
+    sent = whole.moved(Transition(State.SENT, records.at(1), "headend"), agents={A: "gateway", B: "gateway"})
     return Batch(
         rows=[
             rows(

@@ -117,7 +117,8 @@ async def test_older_record_of_a_dispatch_does_not_replace_a_newer(store: Postgr
 
 async def test_dispatch_comes_back_to_the_last_bit(store: PostgresStore) -> None:
     queued = records.dispatch(0, assets=(A, B))
-    acted = queued.moved(Transition(State.SENT, records.at(1.000001), "headend"), agent_id="gateway").moved(
+    sent = Transition(State.SENT, records.at(1.000001), "headend")
+    acted = queued.moved(sent, agents={A: "gateway", B: "gateway"}).moved(
         Transition(State.FAILED, records.at(2), "agent gateway", "link_lost_failsafe"), [A]
     )
     whole = replace(

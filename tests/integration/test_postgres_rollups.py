@@ -4,15 +4,18 @@ import math
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from der_core.errors import Defect
 from der_headend.ports import Batch, History, HistoryQuery, Rows
 from der_headend.store.memory.telemetry import MemoryTelemetry
 from der_headend.store.postgres import PostgresStore
+from der_headend.store.postgres.connection import Connection
 from der_runtime.clock import ManualClock
 from kit.postgres_store import database, new_store
 from kit.records import rows
@@ -72,13 +75,15 @@ async def told(url: str) -> AsyncIterator[Told]:
     store = new_store(url, clock=clock)
     await store.open()
     await set_frontier(store, START)
-    yield Told(store, clock, MemoryTelemetry(assets=ASSETS, history_samples=ASSETS * 5000))
-    await store.close()
+    told = Told(store, clock, MemoryTelemetry(assets=ASSETS, history_samples=ASSETS * 5000))
+    yield told
+    await told.store.close()
 
 
 async def set_frontier(store: PostgresStore, at: datetime) -> None:
     async with store._upkeep.connection() as connection:
         await connection.execute("update rollup_frontier set through = $1", at)
+    await store._rollups.open()
 
 
 def moment(minute: float) -> int:
@@ -105,7 +110,8 @@ FRAMES = st.builds(
 STEPS = st.lists(
     st.one_of(
         st.lists(FRAMES, min_size=1, max_size=5),
-        st.just("keep up"),
+        st.sampled_from(["keep up", "index", "restart"]),
+        st.sampled_from(["stream"]),
         st.integers(1, 90).map(lambda m: m * 60.0),
     ),
     max_size=8,
@@ -113,10 +119,12 @@ STEPS = st.lists(
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(steps=STEPS)
-async def test_history_equals_brute_force(url: str, steps: list[list[Rows] | str | float]) -> None:
+@given(steps=STEPS, small_fleet=st.sampled_from([0, ASSETS]))
+async def test_history_equals_brute_force(
+    url: str, steps: list[list[Rows] | str | float], small_fleet: int
+) -> None:
     clock = ManualClock(START)
-    store = new_store(url, clock=clock)
+    store = new_store(url, clock=clock, small_fleet=small_fleet)
     await store.open(reset="1")
     await set_frontier(store, START)
     told = Told(store, clock, MemoryTelemetry(assets=ASSETS, history_samples=ASSETS * 5000))
@@ -126,10 +134,19 @@ async def test_history_equals_brute_force(url: str, steps: list[list[Rows] | str
                 await told.put(*without_repeats(step, told))
             elif isinstance(step, float):
                 clock.advance(step)
+            elif step == "index":
+                await store.index_closed()
+            elif step == "stream":
+                await stream(told, minutes=6)
+            elif step == "restart":
+                await store.close()
+                store = told.store = new_store(url, clock=clock, small_fleet=small_fleet)
+                await store.open()
             else:
                 await store.keep_up()
         await told.agree(moment(0), moment(240))
-        clock.advance(4 * 3600.0)
+        clock.advance(5 * 3600.0)
+        await store.index_closed()
         await store.keep_up()
         await told.agree(moment(0), moment(240))
         await told.agree(moment(60), moment(65))
@@ -137,17 +154,44 @@ async def test_history_equals_brute_force(url: str, steps: list[list[Rows] | str
         await store.close()
 
 
+async def stream(told: Told, *, minutes: float, tick_s: float = 20.0, slots: int = ASSETS) -> None:
+    """Some assets report every tick while the store is looked after."""
+    for tick in range(int(minutes * 60 / tick_s)):
+        now_us = START_US + (told.clock.now() - START) // timedelta(microseconds=1)
+        values = [0.5 * slot - tick for slot in range(slots)]
+        frame = rows(now_us, list(range(slots)), {"current_mw": values, "status": [tick % 3] * slots})
+        await told.put(*without_repeats([frame], told))
+        told.clock.advance(tick_s)
+        await told.store.write_buckets()
+        if tick % 3 == 0:
+            await told.store.keep_up()
+
+
+def made_from_samples(told: Told, monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[int], int]]:
+    """A list that will tell of which assets buckets were made from samples, and in which minute they begin."""
+    made: list[tuple[list[int], int]] = []
+    make = told.store._rollups._make
+
+    async def noted(connection: Connection, keys: list[int], begins: datetime) -> None:
+        made.append((keys, (begins - START) // timedelta(minutes=1)))
+        await make(connection, keys, begins)
+
+    monkeypatch.setattr(told.store._rollups, "_make", noted)
+    return made
+
+
 def without_repeats(frames: list[Rows], told: Told) -> list[Rows]:
     """An asset has one sample at a moment: which of two different ones counts is nowhere promised."""
     fresh: list[Rows] = []
     for frame in frames:
-        known = told.twin._timestamps_us == frame.timestamp_us
+        at_us = int(frame.timestamps_us[0])
+        known = told.twin._timestamps_us == at_us
         free = [s for s in frame.slots.tolist() if not known[:, s].any()]
-        taken = {(f.timestamp_us, s) for f in fresh for s in f.slots.tolist()}
-        free = [s for s in free if (frame.timestamp_us, s) not in taken]
+        taken = {(int(f.timestamps_us[0]), s) for f in fresh for s in f.slots.tolist()}
+        free = [s for s in free if (at_us, s) not in taken]
         if free:
             columns = {name: values[: len(free)].tolist() for name, values in frame.columns.items()}
-            fresh.append(rows(frame.timestamp_us, free, columns))
+            fresh.append(rows(at_us, free, columns))
     return fresh
 
 
@@ -206,3 +250,62 @@ async def test_answer_from_many_samples_comes_in_pages(told: Told, monkeypatch: 
         seen = page.timestamps_us.tolist() + seen
         end_us = page.earlier_us
     assert seen == [moment(m) for m in range(10)]
+
+
+async def test_a_steady_stream_is_never_read_back(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = made_from_samples(told, monkeypatch)
+    await stream(told, minutes=12)
+    await told.store.keep_up()
+    async with told.store._upkeep.connection() as connection:
+        assert await connection.fetchval("select through from rollup_frontier") == START + timedelta(
+            minutes=10
+        )
+        assert await connection.fetchval("select count(*) from rollup_5m") == 2 * ASSETS
+    assert made == []
+    await told.agree(moment(0), moment(12))
+
+
+async def test_only_who_was_late_is_made_again(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = made_from_samples(told, monkeypatch)
+    await stream(told, minutes=4)
+    await told.put(rows(moment(1.01), [2], {"current_mw": [77.0]}))
+    monkeypatch.setattr("der_headend.store.postgres.rollups._FEW", 0.3)
+    await stream(told, minutes=3)
+    await told.store.keep_up()
+    await told.agree(moment(0), moment(7))
+    assert made == [([int(told.store._catalogue.keys[2])], 0)]
+
+
+@pytest.mark.parametrize("happens", ["restart", "new signal", "in doubt", "another writer", "write fails"])
+async def test_what_memory_can_not_vouch_for_is_made_from_samples(
+    told: Told, url: str, happens: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stream(told, minutes=2)
+    store = told.store
+    if happens == "restart":
+        await store.close()
+        told.store = new_store(url, clock=told.clock)
+        await told.store.open()
+    elif happens == "new signal":
+        await told.put(rows(moment(2.01), [0], {"voltage_v": [400.0]}))
+    elif happens == "in doubt":
+        store._rollups._in_doubt.add(uuid4())
+    elif happens == "another writer":
+        other = new_store(url, clock=told.clock)
+        await other.open()
+        await other.commit(Batch(rows=[frame := rows(moment(2.01), [0], {"current_mw": [5.0]})]))
+        told.twin.add(frame)
+        await other.close()
+    else:
+        async with store._upkeep.connection() as connection:
+            await connection.execute("alter table rollup_1m rename to elsewhere")
+        told.clock.advance(30.0)
+        with pytest.raises(Defect):
+            await store.write_buckets()
+        async with store._upkeep.connection() as connection:
+            await connection.execute("alter table elsewhere rename to rollup_1m")
+    made = made_from_samples(told, monkeypatch)
+    await stream(told, minutes=5)
+    await told.store.keep_up()
+    await told.agree(moment(0), moment(8))
+    assert {minute for _, minute in made} == {0}

@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import httpx
-import numpy as np
 import pytest
 from pydantic import BaseModel, TypeAdapter
 
@@ -15,7 +14,6 @@ from der_core.events import EventKind, Severity
 from der_core.lifecycle import State
 from der_core.registration import Registration
 from der_core.signals import CATALOGUE
-from der_core.telemetry import Frame
 from der_headend.ports import Batch
 from der_headend.rest.app import create_app
 from der_headend.rest.models.agents import Agent, Heartbeat
@@ -27,6 +25,7 @@ from der_headend.rest.models.telemetry import Bucket, Sample
 from der_headend.rest.problems import Problem
 from der_headend.rest.services import Check, Services
 from der_headend.sessions import Session
+from der_wire.codec import encode_frame, state_signals
 from kit import records
 from kit.headend import OTHER_SITE, SITE, A, B, C, D, World, gateway, link_of, says
 from kit.rest import client_of, services_of
@@ -76,10 +75,11 @@ def problem(response: httpx.Response, status: int, code: str, field: str | None 
 async def send(world: World, session: Session, seq: int, **columns: list[float]) -> None:
     """A frame of all assets of a session, taken in as the servicer would, and stored."""
     places = {signal.name: place for place, signal in enumerate(session.registration.signals)}
-    frame = Frame(
-        timestamp_us=int(world.clock.now().timestamp() * 1e6),
-        assets=np.arange(len(session.registration.assets)),
-        columns={places[name]: np.array(values, np.float64) for name, values in columns.items()},
+    frame = encode_frame(
+        int(world.clock.now().timestamp() * 1e6),
+        {places[name]: values for name, values in columns.items()},
+        state_signals(session.registration.signals),
+        None,
     )
     world.ingest.frame(session, seq, frame)
     await world.ingest.flush()

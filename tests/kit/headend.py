@@ -12,16 +12,16 @@ from der_core.dispatch import AllocationReport, Command, Dispatch, DispatchRepor
 from der_core.lifecycle import State
 from der_core.registration import AgentMode, RegisteredAsset, Registration
 from der_core.signals import CORE_SIGNALS
-from der_core.telemetry import Frame
 from der_headend.alarms import Alarms
 from der_headend.announcements import Announcements
 from der_headend.dispatcher import Dispatcher
 from der_headend.fleet import Fleet
 from der_headend.ingest import Ingest
-from der_headend.ports import Cancellation, Journal, SessionRecord
+from der_headend.ports import Cancellation, Journal, Rows, SessionRecord
 from der_headend.sessions import Session, Sessions
 from der_headend.store.memory import MemoryStore
 from der_runtime.clock import ManualClock
+from der_wire._gen import agent_link_pb2 as pb
 
 SITE = UUID("6ba7b810-9dad-11d1-80b4-00c04fd430c8")
 A = UUID("7ba7b810-9dad-11d1-80b4-00c04fd430c8")
@@ -90,10 +90,15 @@ class World:
     """The parts, wired as the factory wires them."""
 
     def __init__(
-        self, *, journal: Journal | None = None, store: MemoryStore | None = None, room_rows: int = 500_000
+        self,
+        *,
+        journal: Journal | None = None,
+        store: MemoryStore | None = None,
+        room_rows: int = 500_000,
+        inventory: Inventory = INVENTORY,
     ) -> None:
         self.clock = ManualClock(datetime(2026, 6, 1, 12, tzinfo=UTC))
-        self.fleet = Fleet(INVENTORY)
+        self.fleet = Fleet(inventory)
         self.alarms = Alarms()
         self.announcements = Announcements()
         self.store = store or MemoryStore(assets=len(self.fleet.assets), history_samples=10_000)
@@ -144,14 +149,15 @@ class World:
     def show(self, mw_by_asset: dict[UUID, float], soc_pct: float = 50.0) -> None:
         """Live telemetry of some assets, stamped now."""
         slots = np.array([self.fleet.slot_of[a] for a in mw_by_asset], np.int64)
-        self.fleet.apply(
-            int(self.clock.now().timestamp() * 1e6),
-            slots,
-            {
+        rows = Rows(
+            timestamps_us=np.full(len(slots), int(self.clock.now().timestamp() * 1e6)),
+            slots=slots,
+            columns={
                 "current_mw": np.array(list(mw_by_asset.values())),
                 "soc_pct": np.full(len(slots), soc_pct),
             },
         )
+        self.fleet.apply([rows], [np.zeros(len(slots), np.int64)])
 
 
 def link_of(session: Session) -> NotingLink:
@@ -237,10 +243,7 @@ def says(
     )
 
 
-def frame(world: World, mw: Sequence[float], *, ago_s: float = 0.0) -> Frame:
+def frame(world: World, mw: Sequence[float], *, ago_s: float = 0.0) -> pb.Frame:
     """A frame of all assets of a session, with ``current_mw`` only."""
-    return Frame(
-        timestamp_us=int((world.clock.now().timestamp() - ago_s) * 1e6),
-        assets=np.arange(len(mw), dtype=np.int64),
-        columns={0: np.array(mw, np.float64)},
-    )
+    timestamp_us = int((world.clock.now().timestamp() - ago_s) * 1e6)
+    return pb.Frame(timestamp_us=timestamp_us, columns=[pb.Column(signal=0, values=mw)])

@@ -7,6 +7,7 @@ from uuid import UUID
 from der_core.assets import Asset, Inventory, Site
 from der_core.signals import STATUS_STATES
 from der_headend.store.postgres import PostgresStore, Retention
+from der_headend.store.postgres.layout import SMALL_FLEET
 from der_runtime.clock import Clock, SystemClock
 from kit.postgres import TEMPLATE, PostgresServer, shared_server
 from kit.stores import ASSETS
@@ -42,6 +43,7 @@ def new_store(
     clock: Clock | None = None,
     assets: int = ASSETS,
     patience_s: float = 5.0,
+    small_fleet: int = SMALL_FLEET,
 ) -> PostgresStore:
     """A store that is still to be opened."""
     return PostgresStore(
@@ -51,6 +53,7 @@ def new_store(
         clock=clock or SystemClock(),
         retention=retention,
         patience_s=patience_s,
+        small_fleet=small_fleet,
     )
 
 

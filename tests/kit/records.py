@@ -88,8 +88,9 @@ def heartbeat(at_s: float, *, agent_id: str = "gateway") -> Heartbeat:
 
 
 def rows(at_us: int, slots: Sequence[int], columns: Mapping[str, Sequence[float]]) -> Rows:
+    """Samples of some assets at one moment."""
     return Rows(
-        timestamp_us=at_us,
+        timestamps_us=np.full(len(slots), at_us, np.int64),
         slots=np.array(slots, np.int64),
         columns={name: np.array(values, np.float64) for name, values in columns.items()},
     )

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from der_core.allocation import TOLERANCE_MW, Candidate, Split, Weighting, split
 from der_core.assets import Limits
+from kit.calls import calls_of
 
 
 def asset_id(number: int) -> UUID:
@@ -108,6 +109,22 @@ def test_without_known_capacities_the_shares_are_equal() -> None:
 
 def test_with_nobody_there_all_is_unserved() -> None:
     assert split(5, ()) == Split(5, (), 5)
+
+
+@pytest.mark.parametrize("mw", [1.0, 1e5])
+@pytest.mark.parametrize("weighting", Weighting)
+def test_no_python_function_is_called_per_asset(mw: float, weighting: Weighting) -> None:
+    """So that ten thousand assets take milliseconds, clamped or not."""
+    few, many = ([battery(number, 4, number % 7) for number in range(size)] for size in (10, 1000))
+    assert calls_of(lambda: split(mw, many, weighting=weighting)) <= calls_of(
+        lambda: split(mw, few, weighting=weighting)
+    )
+
+
+def test_a_request_beyond_all_reason_is_split_like_any_other() -> None:
+    made = split(1e308, GATEWAY_TEST)
+    assert given_mw(made) == [60, 20, 20]
+    assert made.unserved_mw == 1e308
 
 
 @given(powers, fleets(any_limits), weightings)

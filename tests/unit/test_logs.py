@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from uuid import UUID
@@ -12,7 +13,8 @@ import structlog
 
 from der_core.allocation import Candidate, split
 from der_core.assets import Limits
-from der_runtime.logs import LogFormat, LogLevel, configure_logging, get_logger
+from der_runtime import logs
+from der_runtime.logs import LogFormat, LogLevel, configure_logging, get_logger, logging_aside
 from der_runtime.split_log import log_split
 from kit.control_bench import A
 
@@ -156,6 +158,32 @@ def test_a_stream_that_is_gone_does_not_end_the_program() -> None:
     configured().close()
 
     get_logger("x").error("to nobody")
+
+
+def test_aside_lines_are_rendered_by_another_thread_and_all_are_written_in_order() -> None:
+    renderers = set()
+
+    class Rendered:
+        def __repr__(self) -> str:
+            renderers.add(threading.current_thread())
+            return "rendered"
+
+    stream = configured()
+    with logging_aside():
+        for number in range(50):
+            get_logger("x").info("line", number=number, value=Rendered())
+    get_logger("x").info("line", number=50)
+    assert [json.loads(line)["number"] for line in stream.getvalue().splitlines()] == list(range(51))
+    assert threading.current_thread() not in renderers
+
+
+def test_aside_nothing_is_lost_where_too_many_lines_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "LINES_WAITING", 2)
+    stream = configured()
+    with logging_aside():
+        for _ in range(20):
+            get_logger("x").info("line")
+    assert len(stream.getvalue().splitlines()) == 20
 
 
 def test_foreign_text_cannot_pass_for_a_line_or_move_the_cursor() -> None:

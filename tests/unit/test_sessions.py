@@ -103,3 +103,11 @@ async def test_who_served_an_asset_last_is_known_after_it_left() -> None:
     assert entry is not None
     assert entry.agent_id == "a"
     assert world.sessions.last_agent_of(B) is None
+
+
+async def test_a_session_keeps_no_second_copy_of_its_part_of_the_inventory() -> None:
+    world = World()
+    session = await world.connect(gateway(A, B))
+
+    assert session.registration.assets == ()
+    assert all(kept is world.fleet.inventory.assets[kept].id for kept in session.record.asset_ids)

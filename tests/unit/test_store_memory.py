@@ -9,7 +9,7 @@ from der_headend.store.memory import MemoryStore
 from der_headend.store.memory.dispatches import MemoryDispatches
 from der_headend.store.memory.events import MemoryEvents
 from der_headend.store.memory.heartbeats import MemoryHeartbeats
-from der_headend.store.memory.telemetry import DEPTH_MAX, DEPTH_MIN, MemoryTelemetry
+from der_headend.store.memory.telemetry import DEPTH_MAX, MemoryTelemetry
 from kit import records
 from kit.records import rows
 
@@ -49,21 +49,21 @@ async def test_heartbeats_are_the_last_of_the_last_agents() -> None:
 
 
 async def test_ring_keeps_the_last_samples_of_each_asset() -> None:
-    store = MemoryTelemetry(assets=2, history_samples=0)
+    store = MemoryTelemetry(assets=2, history_samples=10)
     store.add(rows(1, [1], {"current_mw": [9.0]}))
-    for t in range(1, DEPTH_MIN + 4):
+    for t in range(1, 9):
         store.add(rows(t, [0], {"current_mw": [float(t)]}))
     found = await store.history(ALL)
-    assert found.timestamps_us.tolist() == list(range(4, DEPTH_MIN + 4))
-    assert found.columns["current_mw"]["last"].tolist() == [float(t) for t in range(4, DEPTH_MIN + 4)]
+    assert found.timestamps_us.tolist() == list(range(4, 9))
+    assert found.columns["current_mw"]["last"].tolist() == [float(t) for t in range(4, 9)]
     other = await store.history(HistoryQuery(slot=1, start_us=0, end_us=10, limit=10))
     assert other.timestamps_us.tolist() == [1]
 
 
 async def test_value_of_an_overwritten_sample_does_not_shine_through() -> None:
-    store = MemoryTelemetry(assets=1, history_samples=0)
+    store = MemoryTelemetry(assets=1, history_samples=5)
     store.add(rows(1, [0], {"current_mw": [1.0], "voltage_v": [400.0]}))
-    for t in range(2, DEPTH_MIN + 2):
+    for t in range(2, 7):
         store.add(rows(t, [0], {"current_mw": [1.0]}))
     found = await store.history(ALL)
     assert all(math.isnan(v) for v in found.columns["voltage_v"]["last"].tolist())
@@ -71,7 +71,7 @@ async def test_value_of_an_overwritten_sample_does_not_shine_through() -> None:
 
 @pytest.mark.parametrize(
     ("assets", "samples", "depth"),
-    [(1, 10**9, DEPTH_MAX), (1000, 100, DEPTH_MIN), (10, 1000, 100), (0, 5, DEPTH_MIN)],
+    [(1, 10**9, DEPTH_MAX), (1000, 100, 1), (10, 1000, 100), (0, 5, 5)],
 )
 def test_depth_follows_the_budget(assets: int, samples: int, depth: int) -> None:
     store = MemoryTelemetry(assets=assets, history_samples=samples)

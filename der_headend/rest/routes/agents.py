@@ -1,7 +1,7 @@
 """``/agents``: who is, or was, connected."""
 
 from fastapi import APIRouter
-from fastapi.responses import JSONResponse
+from fastapi.responses import StreamingResponse
 
 from der_headend.rest.models.agents import Agent
 from der_headend.rest.paging import page
@@ -15,11 +15,13 @@ router = APIRouter(tags=["agents"])
 
 
 @router.get("/agents", response_model=list[Agent], responses=LISTED | documented(422))
-async def list_agents(services: Provided, limit: Limit = MAX_LIMIT, cursor: Cursor = None) -> JSONResponse:
+async def list_agents(
+    services: Provided, limit: Limit = MAX_LIMIT, cursor: Cursor = None
+) -> StreamingResponse:
     """One entry per agent that has ever connected, in order of id; empty until one does."""
     sessions, inventory = services.sessions, services.fleet.inventory
     seen = sorted((entry for entry in sessions.agents() if entry.sessions), key=lambda entry: entry.agent_id)
     shown, next_cursor = page(seen, lambda entry: entry.agent_id, limit=limit, cursor=cursor)
     return listing(
-        [records.agent(entry, sessions=sessions, inventory=inventory) for entry in shown], next_cursor
+        (records.agent(entry, sessions=sessions, inventory=inventory) for entry in shown), next_cursor
     )

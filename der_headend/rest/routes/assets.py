@@ -1,30 +1,30 @@
 """``/assets``: the inventory with its live state."""
 
 import numpy as np
-from fastapi import APIRouter
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Response
 
 from der_headend.rest.models.assets import Asset
 from der_headend.rest.paging import page
 from der_headend.rest.parameters import MAX_LIMIT, AssetId, Cursor, Limit
 from der_headend.rest.problems import documented
-from der_headend.rest.replies import LISTED, listing, reply
+from der_headend.rest.replies import LISTED, ready
 from der_headend.rest.services import Provided
+from der_headend.rest.views import texts
 
 router = APIRouter(tags=["assets"])
 
 
 @router.get("/assets", response_model=list[Asset], responses=LISTED | documented(422))
-async def list_assets(services: Provided, limit: Limit = MAX_LIMIT, cursor: Cursor = None) -> JSONResponse:
+async def list_assets(services: Provided, limit: Limit = MAX_LIMIT, cursor: Cursor = None) -> Response:
     """All assets of the inventory, in order of id."""
     fleet = services.fleet
     shown, next_cursor = page(fleet.assets, lambda asset: asset.id.hex, limit=limit, cursor=cursor)
     slots = np.array([fleet.slot_of[asset.id] for asset in shown], np.int64)
-    return listing(services.live.assets(slots), next_cursor)
+    return ready(texts.array(services.live.assets(slots)), next_cursor)
 
 
 @router.get("/assets/{asset_id}", response_model=Asset, responses=documented(404, 422))
-async def get_asset(services: Provided, asset_id: AssetId) -> JSONResponse:
+async def get_asset(services: Provided, asset_id: AssetId) -> Response:
     """One asset."""
     slot = services.live.slot(asset_id)
-    return reply(services.live.assets(np.array([slot]))[0])
+    return ready(services.live.assets(np.array([slot]))[0])

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Header, Query
 from fastapi.openapi.models import Example
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 
 from der_core.lifecycle import State
 from der_headend.ports import DispatchQuery
@@ -82,7 +82,7 @@ async def dispatch_history(
     end: End = None,
     limit: Limit = 100,
     cursor: Cursor = None,
-) -> JSONResponse:
+) -> StreamingResponse:
     """Dispatches, newest first; `start` and `end` bound when they were submitted."""
     found = await services.dispatcher.page(
         DispatchQuery(
@@ -90,7 +90,7 @@ async def dispatch_history(
         )
     )
     inventory = services.fleet.inventory
-    return listing([records.dispatch(record, inventory) for record in found.items], found.next_cursor)
+    return listing((records.dispatch(record, inventory) for record in found.items), found.next_cursor)
 
 
 @router.get("/{dispatch_id}", response_model=Dispatch, responses=documented(404, 422, 503))

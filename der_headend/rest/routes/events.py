@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 
 from der_core.errors import NotFound
 from der_core.events import Severity
@@ -31,7 +31,7 @@ async def list_events(
     end: End = None,
     limit: Limit = 100,
     cursor: Cursor = None,
-) -> JSONResponse:
+) -> StreamingResponse:
     """Events, newest first."""
     found = await services.events.page(
         EventQuery(
@@ -44,7 +44,7 @@ async def list_events(
             end=end,
         )
     )
-    return listing([records.stored_event(record) for record in found.items], found.next_cursor)
+    return listing((records.stored_event(record) for record in found.items), found.next_cursor)
 
 
 @router.get("/{asset_id}/history", response_model=list[Event], responses=LISTED | documented(404, 422, 503))
@@ -57,13 +57,13 @@ async def asset_events(
     end: End = None,
     limit: Limit = 100,
     cursor: Cursor = None,
-) -> JSONResponse:
+) -> StreamingResponse:
     """Events of one asset, newest first."""
     services.live.slot(asset_id)
     found = await services.events.page(
         EventQuery(limit=limit, cursor=cursor, asset_id=asset_id, severity=severity, start=start, end=end)
     )
-    return listing([records.stored_event(record) for record in found.items], found.next_cursor)
+    return listing((records.stored_event(record) for record in found.items), found.next_cursor)
 
 
 @router.post("/{event_id}/ack", response_model=Event, responses=documented(404, 422, 503))

@@ -1,7 +1,7 @@
 """``/heartbeat``: signs of life of the agent that serves an asset."""
 
 from fastapi import APIRouter
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 
 from der_core.errors import NotFound
 from der_headend.rest.models.agents import Heartbeat
@@ -29,9 +29,9 @@ async def last_heartbeat(services: Provided, asset_id: AssetId) -> JSONResponse:
 
 
 @router.get("/{asset_id}/history", response_model=list[Heartbeat], responses=documented(404, 422, 503))
-async def heartbeat_history(services: Provided, asset_id: AssetId, limit: Limit = 100) -> JSONResponse:
+async def heartbeat_history(services: Provided, asset_id: AssetId, limit: Limit = 100) -> StreamingResponse:
     """The last heartbeats of the agent that serves an asset, or served it last, newest first."""
     services.live.slot(asset_id)
     agent = services.sessions.last_agent_of(asset_id)
     beats = () if agent is None else await services.heartbeats.latest(agent.agent_id, limit)
-    return listing([records.heartbeat(beat, asset_id) for beat in beats])
+    return listing(records.heartbeat(beat, asset_id) for beat in beats)

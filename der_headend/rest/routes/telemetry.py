@@ -2,14 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Query, Response
 
 from der_headend.history import HistoryRequest, Resolution
 from der_headend.rest.models.telemetry import Bucket, Sample
 from der_headend.rest.parameters import MAX_LIMIT, AssetId, Cursor, End, Limit, Start
 from der_headend.rest.problems import documented
-from der_headend.rest.replies import LISTED, listing, reply
+from der_headend.rest.replies import LISTED, ready
 from der_headend.rest.services import Provided
 from der_headend.rest.views.past import history
 
@@ -17,9 +16,9 @@ router = APIRouter(prefix="/telemetry", tags=["telemetry"])
 
 
 @router.get("/{asset_id}", response_model=Sample, responses=documented(404, 422))
-async def latest_sample(services: Provided, asset_id: AssetId) -> JSONResponse:
+async def latest_sample(services: Provided, asset_id: AssetId) -> Response:
     """The latest sample of an asset; 404 `no_telemetry_yet` if none has come."""
-    return reply(services.live.latest(asset_id))
+    return ready(services.live.latest(asset_id))
 
 
 @router.get(
@@ -36,7 +35,7 @@ async def telemetry_history(
     ] = Resolution.RAW,
     limit: Limit = MAX_LIMIT,
     cursor: Cursor = None,
-) -> JSONResponse:
+) -> Response:
     """Samples, or buckets of them, newest first; of the last hour unless `start` or `end` says otherwise.
 
     Buckets are whole: `start` goes back and `end` on to the edge of theirs.
@@ -46,4 +45,4 @@ async def telemetry_history(
             asset_id=asset_id, start=start, end=end, resolution=resolution, limit=limit, cursor=cursor
         )
     )
-    return listing(history(found), found.next_cursor)
+    return ready(history(found), found.next_cursor)

@@ -1,9 +1,11 @@
-"""The live state of assets and sites as JSON values, taken from the fleet's columns a page at a time."""
+"""The live state of assets and sites as JSON texts, taken from the fleet's columns some assets at a time.
+
+What may concern more assets than fit into a page is handed out in pieces (``replies.streamed``).
+"""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from uuid import UUID
 
 import numpy as np
@@ -11,18 +13,27 @@ from numpy.typing import NDArray
 
 from der_core.assets import Asset, Site
 from der_core.errors import NotFound
-from der_core.signals import CORE_SIGNALS
 from der_headend.alarms import Alarms
-from der_headend.fleet import Fleet
-from der_headend.history import plain_numbers
+from der_headend.fleet import Fleet, plain_numbers
+from der_headend.rest.views import texts
 from der_headend.rest.views.moments import moments
+from der_headend.rest.views.samples import CORE_NAMES, samples
+from der_headend.rest.views.texts import Column, Text
 from der_headend.sessions import Sessions
 
-Json = dict[str, Any]
 Slots = NDArray[np.int64]
 
-CORE_NAMES = tuple(signal.name for signal in CORE_SIGNALS)
-"""The signals that are fields of their own; the others go under ``signals``."""
+ASSETS_AT_ONCE = 200
+"""So many assets of a site make up a piece."""
+
+INVENTORY_KEPT = 10_000
+"""Of so many assets the part that never changes is kept as text: about 4 MB."""
+
+_INVENTORY = (
+    '"id":"%s","name":%s,"site_id":"%s","site_name":%s,"location":%s,"asset_type":"%s","capacity_mwhr":%r,"max_mw":%r,'
+    '"min_mw":%r,"min_soc_pct":%r,"max_soc_pct":%r,"efficiency":%r,"ramp_rate_mw_per_min":%r,"failsafe_mw":%r'
+)
+_ASSET = f"{{%s,{texts.template(*CORE_NAMES, 'online', 'updated_at')}}}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +43,7 @@ class Live:
     fleet: Fleet
     sessions: Sessions
     alarms: Alarms
+    _inventory: dict[int, Text] = field(default_factory=dict, init=False)
 
     def slot(self, asset_id: UUID) -> int:
         """The slot of an asset.
@@ -63,44 +75,57 @@ class Live:
             )
         return site
 
-    def assets(self, slots: Slots) -> list[Json]:
+    def assets(self, slots: Slots) -> list[Text]:
         """Inventory and live state of some assets."""
-        live = self._core(slots)
-        updated = self._updated(slots)
-        sites = self.fleet.inventory.sites
-        return [
-            {
-                **_inventory(asset, sites[asset.site_id]),
-                **{name: values[place] for name, values in live.items()},
-                "online": self._online(asset.id, live["current_mw"][place]),
-                "updated_at": updated[place],
-            }
-            for place, asset in enumerate(self._assets_in(slots))
-        ]
+        live = [texts.values(self._values(name, slots)) for name in CORE_NAMES]
+        rows = zip(
+            self._inventory_of(slots),
+            *live,
+            texts.flags(self.online(slots)),
+            self._updated(slots),
+            strict=True,
+        )
+        return [_ASSET % row for row in rows]
 
-    def site(self, site: Site) -> Json:
-        """A site, its assets and what they are together."""
+    def site(self, site: Site) -> Iterator[Text]:
+        """A site, what its assets are together, and each of them, in pieces."""
         members = self.fleet.inventory.assets_of(site.id)
         slots = np.array([self.fleet.slot_of[asset.id] for asset in members], np.int64)
-        assets = self.assets(slots)
-        online = [slot for slot, asset in zip(slots.tolist(), assets, strict=True) if asset["online"]]
-        up, down = self._headroom(online)
-        return {
+        pieces = np.split(slots, range(ASSETS_AT_ONCE, len(slots), ASSETS_AT_ONCE))
+        up: list[float] = []
+        down: list[float] = []
+        for piece in pieces:
+            self._add_headroom(piece, up, down)
+            yield ""
+        together = {
             "id": str(site.id),
             "name": site.name,
             "location": site.location,
-            "current_mw": _sum_of_known(asset["current_mw"] for asset in assets),
-            "soc_mwhr": _sum_of_known(asset["soc_mwhr"] for asset in assets),
+            "current_mw": self._sum_of_known("current_mw", slots),
+            "soc_mwhr": self._sum_of_known("soc_mwhr", slots),
             "capacity_mwhr": math.fsum(asset.capacity_mwhr for asset in members),
-            "headroom_up_mw": up,
-            "headroom_down_mw": down,
-            "assets_online": len(online),
+            "headroom_up_mw": math.fsum(up) if up else None,
+            "headroom_down_mw": math.fsum(down) if down else None,
+            "assets_online": len(up),
             "assets_total": len(members),
             "alarms": len(self.alarms.active_by_site(site.id)),
-            "assets": assets,
         }
+        opening = f'{texts.encoded(together)[:-1]},"assets":['
+        for piece in pieces:
+            yield opening + ",".join(self.assets(piece))
+            opening = ","
+        yield "]}"
 
-    def latest(self, asset_id: UUID) -> Json:
+    def sites(self, sites: Iterable[Site]) -> Iterator[Text]:
+        """Some sites, in pieces."""
+        opening = "["
+        for site in sites:
+            yield opening
+            yield from self.site(site)
+            opening = ","
+        yield "[]" if opening == "[" else "]"
+
+    def latest(self, asset_id: UUID) -> Text:
         """The newest sample of one asset.
 
         Raises:
@@ -115,96 +140,78 @@ class Live:
             )
         return self.samples(np.array([slot]))[0]
 
-    def samples(self, slots: Slots) -> list[Json]:
+    def samples(self, slots: Slots) -> list[Text]:
         """The newest samples of assets that have been heard from."""
-        live = self._core(slots)
-        others = {name: self._values(name, slots) for name in self.fleet.columns if name not in CORE_NAMES}
+        columns = {name: texts.values(self._values(name, slots)) for name in self.fleet.columns}
         times = moments(self.fleet.timestamp_us[slots])
+        return samples(list(self._assets_in(slots)), times, columns, self.online(slots))
+
+    def online(self, slots: Slots) -> list[bool]:
+        """Of which assets the agent is connected and the power is known."""
+        known = np.isfinite(self.fleet.columns["current_mw"][slots]).tolist()
+        serving = self.sessions.serving
         return [
-            sample(
-                asset,
-                timestamp=times[place],
-                core={name: values[place] for name, values in live.items()},
-                signals={name: values[place] for name, values in others.items() if values[place] is not None},
-                online=self._online(asset.id, live["current_mw"][place]),
-            )
-            for place, asset in enumerate(self._assets_in(slots))
+            knows and serving(asset.id) is not None
+            for knows, asset in zip(known, self._assets_in(slots), strict=True)
         ]
 
-    def _assets_in(self, slots: Slots) -> Iterable[Asset]:
+    def _inventory_of(self, slots: Slots) -> list[Text]:
+        """What the inventory says of some assets; of those that were asked for lately it is known."""
+        places: list[int] = slots.tolist()
+        new = [slot for slot in places if slot not in self._inventory]
+        if len(self._inventory) + len(new) > INVENTORY_KEPT:
+            self._inventory.clear()
+            new = places
+        assets, sites = self.fleet.assets, self.fleet.inventory.sites
+        for slot in new:
+            self._inventory[slot] = _inventory(assets[slot], sites[assets[slot].site_id])
+        return [self._inventory[slot] for slot in places]
+
+    def _assets_in(self, slots: Slots) -> Iterator[Asset]:
         return (self.fleet.assets[slot] for slot in slots.tolist())
 
-    def _core(self, slots: Slots) -> Mapping[str, Sequence[float | str | None]]:
-        return {name: self._values(name, slots) for name in CORE_NAMES}
-
-    def _values(self, name: str, slots: Slots) -> Sequence[float | str | None]:
+    def _values(self, name: str, slots: Slots) -> Column:
         column = self.fleet.columns[name][slots]
         if name in self.fleet.states:
             return [self.fleet.state_name(name, code) for code in column.tolist()]
         return plain_numbers(column)
 
-    def _updated(self, slots: Slots) -> list[str | None]:
+    def _updated(self, slots: Slots) -> list[Text]:
         timestamps_us = self.fleet.timestamp_us[slots]
         heard = (timestamps_us > 0).tolist()
-        return [text if known else None for text, known in zip(moments(timestamps_us), heard, strict=True)]
+        return [
+            f'"{time}"' if known else texts.NULL
+            for time, known in zip(moments(timestamps_us), heard, strict=True)
+        ]
 
-    def _online(self, asset_id: UUID, current_mw: float | str | None) -> bool:
-        return current_mw is not None and self.sessions.serving(asset_id) is not None
+    def _sum_of_known(self, name: str, slots: Slots) -> float | None:
+        column = self.fleet.columns[name][slots]
+        known: list[float] = column[np.isfinite(column)].tolist()
+        return math.fsum(known) if known else None
 
-    def _headroom(self, online: Sequence[int]) -> tuple[float | None, float | None]:
-        """How much the online assets can go up and down from where they are, in MW; both at least 0."""
-        if not online:
-            return None, None
-        up, down = [], []
-        for slot in online:
-            limits = self.fleet.limits(slot)
-            now_mw = self.fleet.number("current_mw", slot) or 0.0
+    def _add_headroom(self, slots: Slots, up: list[float], down: list[float]) -> None:
+        """By how much each of the online assets can go up and down from where it is, in MW; both at least 0."""
+        online = slots[self.online(slots)]
+        powers_mw: Sequence[float] = self.fleet.columns["current_mw"][online].tolist()
+        for limits, now_mw in zip(self.fleet.limits_of(online), powers_mw, strict=True):
             up.append(max(limits.max_mw - now_mw, 0.0))
             down.append(max(now_mw - limits.min_mw, 0.0))
-        return math.fsum(up), math.fsum(down)
 
 
-def sample(
-    asset: Asset, *, timestamp: str, core: Mapping[str, Any], signals: Mapping[str, Any], online: bool
-) -> Json:
-    """One sample of an asset; ``core`` by the names in ``CORE_NAMES``."""
-    return {
-        "asset_id": str(asset.id),
-        "site_id": str(asset.site_id),
-        "asset_type": asset.asset_type,
-        "timestamp": timestamp,
-        "current_mw": core["current_mw"],
-        "setpoint_mw": core["setpoint_mw"],
-        "soc_mwhr": core["soc_mwhr"],
-        "soc_pct": core["soc_pct"],
-        "capacity_mwhr": asset.capacity_mwhr,
-        "max_mw": asset.max_mw,
-        "min_mw": asset.min_mw,
-        "status": core["status"],
-        "online": online,
-        "signals": signals,
-    }
-
-
-def _inventory(asset: Asset, site: Site) -> Json:
-    return {
-        "id": str(asset.id),
-        "name": asset.name,
-        "site_id": str(site.id),
-        "site_name": site.name,
-        "location": site.location,
-        "asset_type": asset.asset_type,
-        "capacity_mwhr": asset.capacity_mwhr,
-        "max_mw": asset.max_mw,
-        "min_mw": asset.min_mw,
-        "min_soc_pct": asset.min_soc_pct,
-        "max_soc_pct": asset.max_soc_pct,
-        "efficiency": asset.efficiency,
-        "ramp_rate_mw_per_min": asset.ramp_rate_mw_per_min,
-        "failsafe_mw": asset.failsafe_mw,
-    }
-
-
-def _sum_of_known(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return math.fsum(known) if known else None
+def _inventory(asset: Asset, site: Site) -> Text:
+    return _INVENTORY % (
+        asset.id,
+        texts.encoded(asset.name),
+        site.id,
+        texts.encoded(site.name),
+        texts.encoded(site.location),
+        asset.asset_type,
+        asset.capacity_mwhr,
+        asset.max_mw,
+        asset.min_mw,
+        asset.min_soc_pct,
+        asset.max_soc_pct,
+        asset.efficiency,
+        asset.ramp_rate_mw_per_min,
+        asset.failsafe_mw,
+    )

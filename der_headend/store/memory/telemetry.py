@@ -1,16 +1,16 @@
 """Telemetry in memory: of each asset its last samples, in rings laid side by side.
 
 Times, and each signal, have an array of ``depth`` rows with one column per asset; every asset has its own place in the
-rings, so that assets which report at different times do not push each other out. A frame is stored with a few array
-operations, whatever its size. Samples stand in the order in which they came; reading puts them in order of time.
+rings, so that assets which report at different times do not push each other out. Samples are stored with a few array
+operations, however many they are. They stand in the order in which they came; reading puts them in order of time.
 """
 
 import numpy as np
 
+from der_core.telemetry import occurrences
 from der_headend.ports import History, HistoryQuery, Rows
 from der_headend.store.memory.buckets import Floats, Integers, gather, statistics
 
-DEPTH_MIN = 16
 DEPTH_MAX = 10_800
 """Twelve hours at one sample every four seconds."""
 
@@ -18,21 +18,21 @@ DEPTH_MAX = 10_800
 class MemoryTelemetry:
     """A ``TelemetryStore``.
 
-    ``history_samples`` is shared out evenly over the assets, between ``DEPTH_MIN`` and ``DEPTH_MAX`` each.
+    ``history_samples`` is shared out evenly over the assets, between one and ``DEPTH_MAX`` each.
     """
 
     def __init__(self, *, assets: int, history_samples: int) -> None:
-        depth = min(max(history_samples // max(assets, 1), DEPTH_MIN), DEPTH_MAX)
+        depth = min(max(history_samples // max(assets, 1), 1), DEPTH_MAX)
         self._depth = depth
         self._timestamps_us: Integers = np.zeros((depth, assets), np.int64)
         self._stored: Integers = np.zeros(assets, np.int64)
         self._rings: dict[str, Floats] = {}
 
     def add(self, rows: Rows) -> None:
-        """Store some samples of one moment, at the cost of the ones that came first where a ring is full."""
-        places = self._stored[rows.slots] % self._depth
-        self._stored[rows.slots] += 1
-        self._timestamps_us[places, rows.slots] = rows.timestamp_us
+        """Store some samples, at the cost of the ones that came first where a ring is full."""
+        places = (self._stored[rows.slots] + occurrences(rows.slots)) % self._depth
+        np.add.at(self._stored, rows.slots, 1)
+        self._timestamps_us[places, rows.slots] = rows.timestamps_us
         for name in rows.columns.keys() - self._rings.keys():
             self._rings[name] = np.full(self._timestamps_us.shape, np.nan)
         for name, ring in self._rings.items():

@@ -5,7 +5,10 @@
     opening     the first contact: retries that show, and a plain line for whatever the operator must mend
     migrations  brings the schema up to date, one program at a time
     journal     a batch in one transaction, stored once whatever becomes of the connection
-    telemetry   samples into binary COPY and back into columns; rollups makes the buckets, partitions the room for both
+    marks       how far each spool is stored, for many spools in one query
+    telemetry   samples into binary COPY and back into columns
+    partitions  the room for them, as ``layout`` says for the size of the fleet, and its indexes
+    rollups     the buckets: added up in memory by ``tally`` or made from samples
     dispatches, events, sessions, heartbeats, fleet_tables   one resource each; their SQL is in ``sql/`` by name
 
 All SQL has names and lives in ``sql/*.sql`` and ``migrations/versions/*.sql``.

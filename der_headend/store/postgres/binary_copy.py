@@ -5,7 +5,8 @@ fixed width, so have the rows, and a column is filled or read in one array opera
 the width; the tables written this way have no nulls but whole columns of them (``NULL``).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from struct import Struct
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
 _CHUNK_BYTES = 512 * 1024
 _FLOAT8_OID = 701
+_COUNT, _LENGTH = Struct(">h"), Struct(">i")
 _POSTGRES_EPOCH_US = 946_684_800_000_000
 """2000-01-01 in microseconds since 1970."""
 
@@ -60,19 +62,31 @@ class RowFormat:
         """Rows to fill in."""
         return np.repeat(self._blank, count)
 
-    def parse(self, copied: bytes | bytearray) -> Record:
+    def parse(self, copied: bytes | bytearray | memoryview) -> Record:
         """What ``COPY ... TO STDOUT (FORMAT binary)`` gave, every row of which has this format."""
         body = memoryview(copied)[len(_HEADER) : -len(_TRAILER)]
         return np.frombuffer(body, self._type)
 
 
-async def chunks(*parts: Record) -> Any:
-    """What to hand to ``copy_to_table`` as its source: rows of any formats, one after the other."""
+def chunks(parts: Iterable[Record]) -> AsyncIterator[Any]:
+    """What to hand to ``copy_to_table`` as its source: rows of any formats, each part made when its turn comes."""
+    return framed(piece for part in parts for piece in _pieces(part.view(np.uint8).data))
+
+
+async def framed(pieces: Iterable[bytes | memoryview]) -> AsyncIterator[Any]:
+    """What to hand to ``copy_to_table`` as its source: rows that are in the format already, a piece at a time.
+
+    Its annotation wants ``bytes``, but asyncpg takes whatever has a buffer.
+    """
     yield _HEADER
-    for part in parts:
-        for piece in _pieces(part.tobytes()):
-            yield piece
+    for piece in pieces:
+        yield piece
     yield _TRAILER
+
+
+def row(*values: bytes) -> bytes:
+    """One row, of fields as PostgreSQL sends them; slow, for what has no fixed width."""
+    return b"".join((_COUNT.pack(len(values)), *(_LENGTH.pack(len(value)) + value for value in values)))
 
 
 def postgres_time(timestamps_us: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -93,6 +107,6 @@ def _describe(field: NDArray[np.void], shape: tuple[int, ...]) -> None:
     field["items"]["length"] = 8
 
 
-def _pieces(data: bytes) -> Iterator[bytes]:
+def _pieces(data: memoryview) -> Iterator[memoryview]:
     for begin in range(0, len(data), _CHUNK_BYTES):
         yield data[begin : begin + _CHUNK_BYTES]

@@ -4,8 +4,11 @@ All three are given out once and never change, whatever the inventory or the age
 codes are made anew at every start. Here they are matched, by name.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from io import BytesIO
+from itertools import islice
+from struct import Struct
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +16,7 @@ from numpy.typing import NDArray
 from der_core.assets import Inventory
 from der_core.signals import CORE_SIGNALS
 from der_headend.store.postgres import queries
+from der_headend.store.postgres.binary_copy import INTEGER, RowFormat, framed, row
 from der_headend.store.postgres.connection import Connection, Database
 from der_headend.store.postgres.moments import plain
 from der_runtime.logs import get_logger
@@ -21,6 +25,12 @@ CORE = tuple(signal.name for signal in CORE_SIGNALS)
 """Names of the typed columns, ``status`` last."""
 
 OTHERS_MAX = 256
+
+_ROWS_AT_ONCE = 5_000
+_MANY_ASSETS = 100_000
+_OFFERED = ("id", "site_id", "name", "asset_type", "capacity_mwhr", "min_mw", "max_mw")
+_KEYS = RowFormat({"key": INTEGER})
+_DOUBLE = Struct(">d").pack
 
 _SQL = queries.load("fleet.sql")
 _log = get_logger("der_headend.store")
@@ -58,16 +68,9 @@ class Catalogue:
 
     async def open(self, connection: Connection) -> None:
         """Write the inventory and read what is known."""
-        sites, assets = self._inventory.sites.values(), self._inventory.assets.values()
-        columns = (
-            [a.id for a in assets],
-            [a.site_id for a in assets],
-            [plain(a.name) for a in assets],
-            [a.asset_type.value for a in assets],
-            [a.capacity_mwhr for a in assets],
-            [a.min_mw for a in assets],
-            [a.max_mw for a in assets],
-        )
+        sites = self._inventory.sites.values()
+        if len(self._inventory.assets) >= _MANY_ASSETS:
+            _log.info("writing the inventory to the database", assets=len(self._inventory.assets))
         async with connection.transaction():
             await connection.execute("lock table assets in share row exclusive mode")
             await connection.execute(
@@ -76,11 +79,33 @@ class Catalogue:
                 [plain(s.name) for s in sites],
                 [plain(s.location) for s in sites],
             )
-            await connection.execute(_SQL["change_assets"], *columns)
-            await connection.execute(_SQL["add_assets"], *columns)
-        keys = await connection.fetch(_SQL["asset_keys"], columns[0])
-        self.keys = np.array([record["key"] for record in keys], np.int32)
+            await connection.execute(_SQL["make_offered"])
+            await connection.copy_to_table(
+                "offered", source=framed(self._offered()), columns=_OFFERED, format="binary"
+            )
+            await connection.execute(_SQL["change_assets"])
+            await connection.execute(_SQL["add_assets"])
+            keys = BytesIO()
+            await connection.copy_from_query(_SQL["asset_keys"], output=keys, format="binary")
+        self.keys = _KEYS.parse(keys.getbuffer())["key"].astype(np.int32)
         await self._read(connection)
+
+    def _offered(self) -> Iterator[bytes]:
+        """The assets of the inventory as rows to copy, some thousands at a time."""
+        rows = (
+            row(
+                asset.id.bytes,
+                asset.site_id.bytes,
+                plain(asset.name).encode(),
+                asset.asset_type.encode(),
+                _DOUBLE(asset.capacity_mwhr),
+                _DOUBLE(asset.min_mw),
+                _DOUBLE(asset.max_mw),
+            )
+            for asset in self._inventory.assets.values()
+        )
+        while piece := b"".join(islice(rows, _ROWS_AT_ONCE)):
+            yield piece
 
     async def learn(self, database: Database, names: AbstractSet[str]) -> None:
         """Give a place to each of these signals, and a code to each of their states, that has none yet."""

@@ -13,6 +13,7 @@ from datetime import datetime
 from uuid import UUID, uuid4
 
 import asyncpg
+import numpy as np
 
 from der_core.errors import Defect, Unavailable
 from der_headend.ports import Batch, Rows
@@ -22,30 +23,41 @@ from der_headend.store.postgres.catalogue import Catalogue
 from der_headend.store.postgres.connection import RETRY_AFTER_S, Connection, Database
 from der_headend.store.postgres.moments import EPOCH, microseconds, moment
 from der_headend.store.postgres.partitions import Partitions
-from der_headend.store.postgres.rollups import late_rows
+from der_headend.store.postgres.rollups import ONE_MINUTE_US, Rollups, late_rows, put_late
 from der_runtime.clock import Clock
 from der_runtime.logs import get_logger
 
 HEARTBEATS = "heartbeats"
 _BIGINT_MAX = 2**63 - 1
-_HOUR_US = 3_600_000_000
 
 _SQL = queries.load("journal.sql")
 _log = get_logger("der_headend.store")
 
 
 class PostgresJournal:
-    """A ``Journal``. ``bulk`` is the database for batches with samples, ``small`` the one for all others."""
+    """A ``Journal``. ``bulk`` is the database for batches with samples, ``small`` the one for all others.
+
+    ``writer_id``: by which its commits are known.
+    """
 
     def __init__(
-        self, *, bulk: Database, small: Database, catalogue: Catalogue, partitions: Partitions, clock: Clock
+        self,
+        *,
+        bulk: Database,
+        small: Database,
+        catalogue: Catalogue,
+        partitions: Partitions,
+        rollups: Rollups,
+        clock: Clock,
+        writer_id: UUID,
     ) -> None:
         self._bulk = bulk
         self._small = small
         self._catalogue = catalogue
         self._partitions = partitions
+        self._rollups = rollups
         self._clock = clock
-        self._writer_id = uuid4()
+        self._writer_id = writer_id
         self._tried: dict[int, tuple[Batch, UUID]] = {}
         self._newest = EPOCH
         self.rows_too_old = 0
@@ -70,11 +82,6 @@ class PostgresJournal:
             raise
         self.trouble = None
 
-    async def mark(self, spool_id: UUID) -> int:
-        """The highest sequence number stored of a spool; 0 if none."""
-        async with self._small.connection() as connection:
-            return await connection.fetchval(_SQL["mark"], spool_id) or 0
-
     async def _commit_small(self, batch: Batch) -> None:
         await self._make_room(batch, ())
         async with self._small.transaction() as connection:
@@ -83,13 +90,13 @@ class PostgresJournal:
     async def _commit_samples(self, batch: Batch) -> None:
         # The batch is held on to until its outcome is known, so no other can have its identity meanwhile.
         _, batch_id = self._tried.setdefault(id(batch), (batch, uuid4()))
-        frames = self._kept(batch.rows)
-        await self._catalogue.learn(self._bulk, {name for frame in frames for name in frame.columns})
-        await self._make_room(batch, frames)
+        kept = self._kept(samples.gathered(batch.rows))
+        await self._catalogue.learn(self._bulk, {name for rows in kept for name in rows.columns})
+        await self._make_room(batch, kept)
         try:
-            async with self._bulk.transaction() as connection:
-                if await self._claim(connection, batch_id, frames):
-                    await self._put_samples(connection, frames)
+            async with self._rollups.storing(batch_id, kept), self._bulk.transaction() as connection:
+                if await self._claim(connection, batch_id, kept):
+                    await self._put_samples(connection, kept)
                     await _put_records(connection, batch)
         except Defect as error:
             if not isinstance(error.__cause__, asyncpg.CheckViolationError):
@@ -98,9 +105,9 @@ class PostgresJournal:
             raise Unavailable("partition_gone", error.detail, retry_after_s=RETRY_AFTER_S) from error
         del self._tried[id(batch)]
 
-    async def _claim(self, connection: Connection, batch_id: UUID, frames: Iterable[Rows]) -> bool:
+    async def _claim(self, connection: Connection, batch_id: UUID, kept: Iterable[Rows]) -> bool:
         """Enter the batch; ``False`` if it is there already."""
-        newest_us = max((frame.timestamp_us for frame in frames), default=0)
+        newest_us = max((int(rows.timestamps_us.max()) for rows in kept), default=0)
         self._newest = max(self._newest, moment(newest_us))
         if await connection.fetchval(_SQL["claim_batch"], batch_id, self._writer_id, self._newest) is None:
             _log.info("batch had been stored, though its answer was lost", batch_id=str(batch_id))
@@ -109,33 +116,36 @@ class PostgresJournal:
         await connection.execute(_SQL["forget_batches"], self._writer_id, in_doubt)
         return True
 
-    async def _put_samples(self, connection: Connection, frames: list[Rows]) -> None:
+    async def _put_samples(self, connection: Connection, kept: list[Rows]) -> None:
         through: datetime = await connection.fetchval(_SQL["frontier"])
-        rows = samples.encode(frames, self._catalogue)
+        records = (samples.encode(rows, self._catalogue) for rows in kept)
         await connection.copy_to_table(
-            samples.TABLE, source=chunks(*rows), columns=samples.COLUMNS, format="binary"
+            samples.TABLE, source=chunks(records), columns=samples.COLUMNS, format="binary"
         )
-        late = late_rows(frames, through, self._catalogue.keys)
+        late = late_rows(kept, through, self._catalogue.keys)
         if late.shape[0]:
-            await connection.copy_to_table(
-                "rollup_late", source=chunks(late), columns=("begins", "asset"), format="binary"
-            )
+            await put_late(connection, [late])
 
-    async def _make_room(self, batch: Batch, frames: Iterable[Rows]) -> None:
+    async def _make_room(self, batch: Batch, kept: Iterable[Rows]) -> None:
         database = self._bulk if batch.rows else self._small
-        hours = {frame.timestamp_us // _HOUR_US for frame in frames}  # a partition begins with an hour
-        await self._partitions.provide(database, samples.TABLE, [moment(hour * _HOUR_US) for hour in hours])
+        # A partition begins with a minute.
+        minutes = {
+            minute for rows in kept for minute in np.unique(rows.timestamps_us // ONE_MINUTE_US).tolist()
+        }
+        moments = [moment(minute * ONE_MINUTE_US) for minute in minutes]
+        await self._partitions.provide(database, samples.TABLE, moments)
         await self._partitions.provide(database, HEARTBEATS, [h.received_at for h in batch.heartbeats])
 
-    def _kept(self, frames: list[Rows]) -> list[Rows]:
-        """The frames that are not so old that they would be dropped at once."""
+    def _kept(self, given: list[Rows]) -> list[Rows]:
+        """The samples that are not so old that they would be dropped at once."""
         horizon_us = microseconds(self._partitions.table(samples.TABLE).horizon(self._clock.now()))
-        kept = [frame for frame in frames if frame.timestamp_us >= horizon_us]
-        if len(kept) < len(frames):
+        kept = [rows.only(rows.timestamps_us >= horizon_us) for rows in given]
+        too_old = sum(rows.size for rows in given) - sum(rows.size for rows in kept)
+        if too_old:
             if self.rows_too_old == 0:
                 _log.warning("samples older than what is kept are not stored; further ones are counted")
-            self.rows_too_old += sum(f.slots.shape[0] for f in frames) - sum(f.slots.shape[0] for f in kept)
-        return kept
+            self.rows_too_old += too_old
+        return [rows for rows in kept if rows.size]
 
 
 async def _put_records(connection: Connection, batch: Batch) -> None:

@@ -17,6 +17,11 @@ _BUCKETS = queries.load("rollups.sql")
 _ROWS = 5
 
 
+async def by_index(connection: Connection) -> None:
+    """Have the rest of this transaction read samples by index, whatever the server thinks it knows of them."""
+    await connection.execute(_SAMPLES["by_index"])
+
+
 async def samples_of_asset(
     connection: Connection, key: int, begins: datetime, ends: datetime, *, limit: int, others: int
 ) -> Samples:

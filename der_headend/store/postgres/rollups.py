@@ -6,15 +6,22 @@ advanced (which waits for the writers that relied on where it was), and the five
 work to be done, asset by asset, kept in a table. So at every moment each bucket is made and right, or is known not to
 be: behind the frontier, in a window, or late. Readers compute those from the samples.
 
-A bucket is always computed from all of its samples, never added to, by the same code that readers use.
+Most buckets are added up in memory while samples are stored (``tally``), and are written before the frontier passes
+them; then there is nothing left to do. Those that memory can't vouch for (the headend started in between, a sample came
+late, the outcome of a commit is not known, another program wrote too) are computed from all of their samples, by the
+same code that readers use. Until the frontier has passed them, readers do not look at what is written.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
+from der_core.errors import Defect, Unavailable
 from der_headend.ports import Rows
 from der_headend.store.postgres import queries
 from der_headend.store.postgres.binary_copy import (
@@ -27,12 +34,14 @@ from der_headend.store.postgres.binary_copy import (
     postgres_time,
 )
 from der_headend.store.postgres.buckets import KNOWN, Buckets, gather
-from der_headend.store.postgres.catalogue import Catalogue
+from der_headend.store.postgres.catalogue import CORE, Catalogue, recode
 from der_headend.store.postgres.connection import Connection, Database
-from der_headend.store.postgres.moments import EPOCH, microseconds
+from der_headend.store.postgres.moments import EPOCH, microseconds, moment
 from der_headend.store.postgres.partitions import Partitions
-from der_headend.store.postgres.reading import samples_of_assets
-from der_headend.store.postgres.samples import TABLE
+from der_headend.store.postgres.reading import by_index, samples_of_assets
+from der_headend.store.postgres.samples import ROWS_AT_ONCE, TABLE
+from der_headend.store.postgres.tally import Given, Tally
+from der_runtime.clock import Clock
 
 ONE_MINUTE_US, FIVE_MINUTES_US = 60_000_000, 300_000_000
 TABLES = {ONE_MINUTE_US: "rollup_1m", FIVE_MINUTES_US: "rollup_5m"}
@@ -41,61 +50,167 @@ _FIVE_MINUTES = timedelta(minutes=5)
 _LAG = timedelta(seconds=60)
 _ASSETS_AT_ONCE = 2_000
 _LATE_AT_ONCE = 5_000
+_FEW = 0.05
+"""Up to this share of the assets are made again one by one; of more, the whole window is."""
 
 _SQL = queries.load("rollups.sql")
 _JOURNAL_SQL = queries.load("journal.sql")
 
 
-def late_rows(frames: Sequence[Rows], through: datetime, keys: NDArray[np.int32]) -> Record:
-    """What of these frames lies before the frontier: each asset and five minutes once, as rows of ``rollup_late``."""
-    late = [frame for frame in frames if frame.timestamp_us < microseconds(through)]
-    if not late:
+def late_rows(samples: Sequence[Rows], through: datetime, keys: NDArray[np.int32]) -> Record:
+    """What of these samples lies before the frontier: each asset and five minutes once, as rows of ``rollup_late``."""
+    through_us = microseconds(through)
+    late = [rows.only(rows.timestamps_us < through_us) for rows in samples]
+    if not any(rows.size for rows in late):
         return _LATE_FORMAT.rows(0)
-    windows = np.repeat(
-        np.array([frame.timestamp_us // FIVE_MINUTES_US for frame in late], np.int64),
-        [frame.slots.shape[0] for frame in late],
-    )
-    pairs = np.unique(np.stack([windows, keys[np.concatenate([frame.slots for frame in late])]]), axis=1)
-    rows = _LATE_FORMAT.rows(pairs.shape[1])
-    rows["begins"] = postgres_time(pairs[0] * FIVE_MINUTES_US)
-    rows["asset"] = pairs[1]
-    return rows
+    windows = np.concatenate([rows.timestamps_us for rows in late]) // FIVE_MINUTES_US
+    pairs = np.unique(np.stack([windows, keys[np.concatenate([rows.slots for rows in late])]]), axis=1)
+    return _late(pairs[0] * FIVE_MINUTES_US, pairs[1])
 
 
 class Rollups:
-    """Makes the buckets. Several programs may do so on one database: one at a time gets to."""
+    """Makes the buckets. Several programs may do so on one database: one at a time gets to.
 
-    def __init__(self, *, database: Database, catalogue: Catalogue, partitions: Partitions) -> None:
+    ``writer_id``: by which this program's commits are known.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        catalogue: Catalogue,
+        partitions: Partitions,
+        clock: Clock,
+        writer_id: UUID,
+    ) -> None:
         self._database = database
         self._catalogue = catalogue
         self._partitions = partitions
+        self._clock = clock
+        self._writer_id = writer_id
+        self._tally: Tally | None = None
+        self._newest_us = 0
+        self._in_doubt: set[UUID] = set()
+        self._no_commit = asyncio.Lock()
+        self._one_writer = asyncio.Lock()
+
+    async def open(self) -> None:
+        """Learn what was stored before, which memory knows nothing of."""
+        async with self._database.connection() as connection:
+            through: datetime = await connection.fetchval(_SQL["through"])
+            newest: datetime | None = await connection.fetchval(_JOURNAL_SQL["newest_stored"])
+        self._newest_us = max(microseconds(through) - 1, microseconds(newest or EPOCH))
+        self._tally = None
+
+    @asynccontextmanager
+    async def storing(self, batch_id: UUID, samples: Sequence[Rows]) -> AsyncIterator[None]:
+        """Within this a batch is committed, once more if need be; afterwards its samples are counted."""
+        async with self._no_commit:
+            known = batch_id not in self._in_doubt
+            self._in_doubt.add(batch_id)
+            try:
+                yield
+            except Defect:
+                if known:  # it was refused, at its first attempt
+                    self._in_doubt.discard(batch_id)
+                raise
+            self._in_doubt.discard(batch_id)
+            await self._count(samples)
 
     async def keep_up(self, now: datetime) -> None:
         """Make all buckets that can be made by now."""
+        await self.write_due(now)
         await self._advance(now - _LAG)
         while await self._next_window():
             pass
-        while await self._next_late():
+        while await self._next_late(now):
             pass
+
+    async def write_due(self, now: datetime) -> None:
+        """Write the buckets out of memory that are due."""
+        async with self._one_writer:
+            now_us = microseconds(now)
+            while self._tally is not None and (given := self._tally.next_due(now_us)) is not None:
+                try:
+                    await self._write(given)
+                except (Unavailable, Defect):
+                    self._tally.restart(now_us)
+                    raise
+
+    async def _write(self, given: Given) -> None:
+        parts = [(TABLES[ONE_MINUTE_US], given.one_minute), (TABLES[FIVE_MINUTES_US], given.five_minutes)]
+        for table, _ in parts:
+            await self._partitions.provide(self._database, table, [moment(given.begins_us)])
+        async with self._database.transaction() as connection:
+            for table, buckets in parts:
+                if buckets is not None and len(buckets):
+                    await _copy(connection, table, buckets)
+
+    async def _count(self, samples: Sequence[Rows]) -> None:
+        """Add samples that were stored to the buckets in memory."""
+        now_us = microseconds(self._clock.now())
+        columns = self._catalogue.columns
+        signals = len(CORE) + self._catalogue.others
+        for rows in samples:
+            for begin in range(0, rows.size, ROWS_AT_ONCE):
+                part = slice(begin, begin + ROWS_AT_ONCE)
+                slots, timestamps_us = rows.slots[part], rows.timestamps_us[part]
+                values = np.full((slots.shape[0], signals), np.nan)
+                for name, column in rows.columns.items():
+                    if name in columns:
+                        values[:, columns[name]] = recode(column[part], self._catalogue.to_stored(name))
+                if self._tally is None or not self._tally.fits(signals):
+                    self._tally = Tally(
+                        keys=self._catalogue.keys, signals=signals, newest_us=self._newest_us, now_us=now_us
+                    )
+                self._tally.add(slots, timestamps_us, values, now_us)
+                self._newest_us = max(self._newest_us, int(timestamps_us.max()))
+                await asyncio.sleep(0)  # let others go on in between
 
     async def _advance(self, to: datetime) -> None:
         through = to - (to - EPOCH) % _FIVE_MINUTES
-        async with self._database.transaction() as connection:
+        async with self._no_commit, self._database.transaction() as connection:
             before: datetime = await connection.fetchval(_SQL["lock_frontier"])
-            if through <= before:
-                return
             # Whoever held the frontier has finished, so this now includes what was written on its word.
             newest: datetime | None = await connection.fetchval(_JOURNAL_SQL["newest_stored"])
+            others: datetime | None = await connection.fetchval(_SQL["newest_of_others"], self._writer_id)
+            last = through if newest is None else min(through, newest + _FIVE_MINUTES)
+            unmade: list[datetime] = []
+            late: list[Record] = []
+            for window in _windows(before, last):
+                begins_us = microseconds(window)
+                if self._tally is not None and self._tally.unfinished(begins_us):
+                    through = window
+                    break
+                spoiled = self._spoiled(begins_us, others)
+                if spoiled is None:
+                    unmade.append(window)
+                elif spoiled.shape[0]:
+                    late.append(_late(np.full(spoiled.shape[0], begins_us), self._catalogue.keys[spoiled]))
+            if through <= before:
+                return
             await connection.execute(_SQL["advance"], through)
-            if newest is not None:
-                await connection.execute(_SQL["open_windows"], before, min(through, newest + _FIVE_MINUTES))
+            await connection.execute(_SQL["open_windows"], unmade)
+            if late:
+                await put_late(connection, late)
+        if self._tally is not None:
+            self._tally.passed(microseconds(through))
+
+    def _spoiled(self, window_us: int, others: datetime | None) -> NDArray[np.int64] | None:
+        """Of which assets the buckets of a window have to be made again; ``None``: of all."""
+        if self._tally is None or self._in_doubt or not self._tally.whole(window_us):
+            return None
+        if others is not None and microseconds(others) >= window_us:
+            return None
+        spoiled = self._tally.spoiled(window_us)
+        return None if spoiled.shape[0] > self._catalogue.keys.shape[0] * _FEW else spoiled
 
     async def _next_window(self) -> bool:
         """Make the buckets of some assets in the oldest window; whether there was one."""
         async with self._database.transaction() as connection:
             if not await connection.fetchval(_SQL["try_lock"]):
                 return False
-            window = await connection.fetchrow(_SQL["next_window"])
+            window = await connection.fetchrow(_SQL["next_window"], *self._not_yet())
             if window is None:
                 return False
             begins = window["begins"]
@@ -108,26 +223,32 @@ class Rollups:
                 await connection.execute(_SQL["window_done_through"], begins, keys[-1])
         return True
 
-    async def _next_late(self) -> bool:
+    async def _next_late(self, now: datetime) -> bool:
         """Make some buckets again for which samples came late; whether there were any."""
         async with self._database.transaction() as connection:
             if not await connection.fetchval(_SQL["try_lock"]):
                 return False
             late: dict[datetime, set[int]] = {}
-            for record in await connection.fetch(_SQL["take_late"], _LATE_AT_ONCE):
+            for record in await connection.fetch(_SQL["take_late"], *self._not_yet(), _LATE_AT_ONCE):
                 late.setdefault(record["begins"], set()).add(record["asset"])
-            there = await self._partitions.existing(connection, TABLE) if late else set()
+            there = await self._partitions.existing(connection, TABLE) if late else []
             for begins, keys in late.items():
-                if self._partitions.table(TABLE).begin_of(begins) not in there:
+                if self._partitions.dropped(TABLE, there, begins, now):
                     continue  # its samples are gone; what was made of them stays
-                for table in TABLES.values():
-                    remove = _SQL["remove"].format(table=table)
-                    await connection.execute(remove, list(keys), begins, begins + _FIVE_MINUTES)
                 await self._make(connection, sorted(keys), begins)
         return bool(late)
 
+    def _not_yet(self) -> tuple[list[datetime], list[datetime]]:
+        """Of which times samples can't be read by asset yet: beginnings and ends."""
+        unindexed = self._partitions.unindexed(TABLE)
+        return [partition.begins for partition in unindexed], [partition.ends for partition in unindexed]
+
     async def _make(self, connection: Connection, keys: Sequence[int], begins: datetime) -> None:
+        for table in TABLES.values():
+            remove = _SQL["remove"].format(table=table)
+            await connection.execute(remove, list(keys), begins, begins + _FIVE_MINUTES)
         others = self._catalogue.others
+        await by_index(connection)
         samples = await samples_of_assets(
             connection, list(keys), begins, begins + _FIVE_MINUTES, others=others
         )
@@ -136,9 +257,29 @@ class Rollups:
         for width_us, table in TABLES.items():
             await self._partitions.provide(self._database, table, [begins])
             made = gather(samples.keys, samples.timestamps_us, samples.values, width_us)
-            await connection.copy_to_table(
-                table, source=chunks(_encode(made)), columns=("at", "asset", "stats"), format="binary"
-            )
+            await _copy(connection, table, made)
+
+
+async def put_late(connection: Connection, late: Iterable[Record]) -> None:
+    """Note buckets that have to be made again."""
+    columns = ("begins", "asset")
+    await connection.copy_to_table("rollup_late", source=chunks(late), columns=columns, format="binary")
+
+
+async def _copy(connection: Connection, table: str, buckets: Buckets) -> None:
+    columns = ("at", "asset", "stats")
+    await connection.copy_to_table(table, source=chunks([_encode(buckets)]), columns=columns, format="binary")
+
+
+def _windows(begins: datetime, ends: datetime) -> Iterable[datetime]:
+    return (begins + n * _FIVE_MINUTES for n in range((ends - begins) // _FIVE_MINUTES))
+
+
+def _late(begins_us: NDArray[np.int64], keys: NDArray[np.int32]) -> Record:
+    rows = _LATE_FORMAT.rows(begins_us.shape[0])
+    rows["begins"] = postgres_time(begins_us)
+    rows["asset"] = keys
+    return rows
 
 
 _LATE_FORMAT = RowFormat({"begins": TIME, "asset": INTEGER})

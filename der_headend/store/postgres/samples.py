@@ -1,5 +1,6 @@
 """Samples as rows of the telemetry table: columns of frames in, columns of one or many assets out."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,9 @@ from der_headend.store.postgres.binary_copy import (
 from der_headend.store.postgres.catalogue import CORE, Catalogue, recode
 
 TABLE = "telemetry"
+ROWS_AT_ONCE = 50_000
+"""So many are made into rows to copy at a time: after an outage there may be far more, and all else waits meanwhile."""
+
 COLUMNS = ("at", *CORE[:-1], "asset", "status", "others")
 
 _NUMBERS = CORE[:-1]
@@ -44,38 +48,60 @@ class Samples:
     values: Floats
 
 
-def encode(frames: Iterable[Rows], catalogue: Catalogue) -> list[Record]:
-    """Frames as rows to copy, in order of asset, frames with the same signals together."""
+def gathered(samples: Iterable[Rows]) -> list[Rows]:
+    """The same samples, those of the same signals together, about ``ROWS_AT_ONCE`` in one."""
+    whole: list[Rows] = []
     alike: dict[frozenset[str], list[Rows]] = {}
-    for frame in frames:
-        alike.setdefault(frozenset(frame.columns), []).append(frame)
-    return [_encode_alike(names, group, catalogue) for names, group in alike.items()]
+    sizes: Counter[frozenset[str]] = Counter()
+    for rows in samples:
+        names = frozenset(rows.columns)
+        alike.setdefault(names, []).append(rows)
+        sizes[names] += rows.size
+        if sizes[names] >= ROWS_AT_ONCE:
+            whole.append(_join(alike.pop(names)))
+            del sizes[names]
+    return whole + [_join(parts) for parts in alike.values()]
 
 
-def _encode_alike(names: frozenset[str], frames: Sequence[Rows], catalogue: Catalogue) -> Record:
-    keys = catalogue.keys[np.concatenate([frame.slots for frame in frames])]
-    order = np.argsort(keys, kind="stable")
-    sizes = [frame.slots.shape[0] for frame in frames]
-    timestamps_us = np.repeat(np.array([frame.timestamp_us for frame in frames], np.int64), sizes)
-    places = {name: place for name in names if (place := catalogue.place(name)) > 0}
-    rows = _format(max(places.values(), default=0)).rows(keys.shape[0])
-    rows["at"] = postgres_time(timestamps_us[order])
-    rows["asset"] = keys[order]
+def encode(rows: Rows, catalogue: Catalogue) -> Record:
+    """Samples as rows to copy, in order of asset."""
+    keys = catalogue.keys[rows.slots]
+    order = _order(keys)
+    places = {name: place for name in rows.columns if (place := catalogue.place(name)) > 0}
+    record = _format(max(places.values(), default=0)).rows(rows.size)
+    record["at"] = postgres_time(rows.timestamps_us[order])
+    record["asset"] = keys[order]
 
     def column(name: str) -> Floats:
-        values = np.concatenate([frame.columns[name] for frame in frames])[order]
-        return recode(values, catalogue.to_stored(name))
+        return recode(rows.columns[name][order], catalogue.to_stored(name))
 
     for name in _NUMBERS:
-        rows[name] = column(name) if name in names else np.nan
-    status = column("status") if "status" in names else np.full(keys.shape, np.nan)
-    rows["status"] = np.where(np.isnan(status), _UNKNOWN_STATE, status).astype(np.int16)
+        record[name] = column(name) if name in rows.columns else np.nan
+    status = column("status") if "status" in rows.columns else np.full(rows.size, np.nan)
+    record["status"] = np.where(np.isnan(status), _UNKNOWN_STATE, status).astype(np.int16)
     if places:
-        others = rows["others"]["items"]["value"]
+        others = record["others"]["items"]["value"]
         others[:] = np.nan
         for name, place in places.items():
             others[:, place - 1] = column(name)
-    return rows
+    return record
+
+
+def _join(parts: Sequence[Rows]) -> Rows:
+    if len(parts) == 1:
+        return parts[0]
+    return Rows(
+        timestamps_us=np.concatenate([rows.timestamps_us for rows in parts]),
+        slots=np.concatenate([rows.slots for rows in parts]),
+        columns={name: np.concatenate([rows.columns[name] for rows in parts]) for name in parts[0].columns},
+    )
+
+
+def _order(keys: NDArray[np.int32]) -> Integers:
+    """What ``argsort`` gives if it is to keep equals in order; to sort numbers themselves takes half as long."""
+    numbered = (keys.astype(np.int64) << 32) | np.arange(keys.shape[0])
+    numbered.sort()
+    return numbered & 0xFFFF_FFFF
 
 
 def select_list(others: int) -> str:
@@ -100,6 +126,15 @@ def decode(copied: bytes, others: int) -> Samples:
     status = values[:, len(_NUMBERS)]
     status[status == _UNKNOWN_STATE] = np.nan
     return Samples(keys[first], timestamps_us[first], values)
+
+
+def joined(parts: Sequence[Samples]) -> Samples:
+    """Samples one after the other; of one at least."""
+    return Samples(
+        np.concatenate([part.keys for part in parts]),
+        np.concatenate([part.timestamps_us for part in parts]),
+        np.concatenate([part.values for part in parts]),
+    )
 
 
 def _format(others: int) -> RowFormat:

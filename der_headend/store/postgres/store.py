@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 
@@ -18,10 +18,11 @@ from der_headend.store.postgres.dispatches import PostgresDispatches
 from der_headend.store.postgres.events import PostgresEvents
 from der_headend.store.postgres.heartbeats import PostgresHeartbeats
 from der_headend.store.postgres.journal import HEARTBEATS, PostgresJournal
+from der_headend.store.postgres.layout import SMALL_FLEET, telemetry_table
+from der_headend.store.postgres.marks import PostgresMarks
 from der_headend.store.postgres.opening import PATIENCE_S, first_connection
 from der_headend.store.postgres.partitions import Partitions, Table
 from der_headend.store.postgres.rollups import FIVE_MINUTES_US, ONE_MINUTE_US, TABLES, Rollups
-from der_headend.store.postgres.samples import TABLE
 from der_headend.store.postgres.sessions import PostgresSessions
 from der_headend.store.postgres.telemetry import PostgresTelemetry
 from der_headend.store.postgres.url import check_url, is_local, shown
@@ -37,6 +38,7 @@ PROBE_S = 2.0
 
 _PROBE_EVERY_S = 1.0
 _UPKEEP_EVERY_S = 5.0
+_TEND_EVERY_S = 1.0
 
 _SQL = queries.load("store.sql")
 _log = get_logger("der_headend.store")
@@ -44,13 +46,12 @@ _log = get_logger("der_headend.store")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """How long things are kept; ``None``: for ever. ``partition`` is the width of one of telemetry's (whole hours)."""
+    """How long things are kept; ``None``: for ever."""
 
     samples: timedelta | None = timedelta(days=14)
     one_minute: timedelta | None = timedelta(days=90)
     five_minutes: timedelta | None = None
     heartbeats: timedelta | None = timedelta(days=7)
-    partition: timedelta = timedelta(hours=1)
 
 
 class PostgresStore:
@@ -69,6 +70,7 @@ class PostgresStore:
         clock: Clock,
         retention: Retention | None = None,
         patience_s: float = PATIENCE_S,
+        small_fleet: int = SMALL_FLEET,
     ) -> None:
         keep = retention or Retention()
         self._url = url
@@ -78,30 +80,44 @@ class PostgresStore:
         self._small = Database(url, size=2, limit_s=COMMIT_SMALL_S)
         self._reads = Database(url, size=4, limit_s=READ_S)
         self._upkeep = Database(url, size=2, limit_s=UPKEEP_S)
+        self._indexing = Database(url, size=2, limit_s=UPKEEP_S)
         self._probe = Database(url, size=1, limit_s=PROBE_S)
+        self._databases = (self._bulk, self._small, self._reads, self._upkeep, self._indexing, self._probe)
         self._catalogue = Catalogue(inventory=inventory, states=states)
         self._partitions = Partitions(
             [
-                Table(TABLE, keep.partition, keep.samples),
+                telemetry_table(assets=len(inventory.assets), keep=keep.samples, small_fleet=small_fleet),
                 Table(TABLES[ONE_MINUTE_US], timedelta(days=1), keep.one_minute),
                 Table(TABLES[FIVE_MINUTES_US], timedelta(days=7), keep.five_minutes),
                 Table(HEARTBEATS, timedelta(days=1), keep.heartbeats),
             ]
         )
-        self._rollups = Rollups(database=self._upkeep, catalogue=self._catalogue, partitions=self._partitions)
+        writer_id = uuid4()
+        self._rollups = Rollups(
+            database=self._upkeep,
+            catalogue=self._catalogue,
+            partitions=self._partitions,
+            clock=clock,
+            writer_id=writer_id,
+        )
         self._unreachable: str | None = None
         self.journal = PostgresJournal(
             bulk=self._bulk,
             small=self._small,
             catalogue=self._catalogue,
             partitions=self._partitions,
+            rollups=self._rollups,
             clock=clock,
+            writer_id=writer_id,
         )
+        self._marks = PostgresMarks(self._small)
         self.dispatches = PostgresDispatches(self._reads)
         self.events = PostgresEvents(self._reads)
         self.heartbeats = PostgresHeartbeats(self._reads)
         self.sessions = PostgresSessions(self._reads)
-        self.telemetry = PostgresTelemetry(database=self._reads, catalogue=self._catalogue)
+        self.telemetry = PostgresTelemetry(
+            database=self._reads, catalogue=self._catalogue, partitions=self._partitions
+        )
 
     @property
     def summary(self) -> str:
@@ -130,13 +146,14 @@ class PostgresStore:
             raise
         finally:
             await connection.close()
-        for database in (self._bulk, self._small, self._reads, self._upkeep, self._probe):
+        for database in self._databases:
             await database.open()
         await self._partitions.make_ahead(self._upkeep, self._clock.now())
+        await self._rollups.open()
 
     async def close(self) -> None:
         """Drop every connection."""
-        for database in (self._bulk, self._small, self._reads, self._upkeep, self._probe):
+        for database in self._databases:
             await database.close()
 
     async def commit(self, batch: Batch) -> None:
@@ -145,7 +162,7 @@ class PostgresStore:
 
     async def mark(self, spool_id: UUID) -> int:
         """The highest sequence number stored of a spool; 0 if none."""
-        return await self.journal.mark(spool_id)
+        return await self._marks.mark(spool_id)
 
     def health(self) -> tuple[bool, str]:
         """Whether the database answers and takes what is written, as of a second ago, and what is wrong if not."""
@@ -157,6 +174,9 @@ class PostgresStore:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._repeat(self._look, _PROBE_EVERY_S), name="database-probe")
             tasks.create_task(self._repeat(self.keep_up, _UPKEEP_EVERY_S), name="database-upkeep")
+            tasks.create_task(self._repeat(self.index_closed, _UPKEEP_EVERY_S), name="database-indexing")
+            tasks.create_task(self._repeat(self.summarise, _TEND_EVERY_S), name="database-summaries")
+            tasks.create_task(self._repeat(self.write_buckets, _TEND_EVERY_S), name="database-buckets")
 
     async def keep_up(self) -> None:
         """Make and drop partitions, make the buckets that are due.
@@ -170,6 +190,30 @@ class PostgresStore:
         await self._partitions.drop_old(
             self._upkeep, now
         )  # last: what is dropped can't be brought together any more
+
+    async def index_closed(self) -> None:
+        """Index the partitions that have closed; for a large fleet that takes some seconds of a core for each.
+
+        Raises:
+            Unavailable: the database is away; what is not done is done next time.
+        """
+        await self._partitions.index_closed(self._indexing, self._clock.now())
+
+    async def summarise(self) -> None:
+        """Bring the indexes of hot partitions up to date.
+
+        Raises:
+            Unavailable: the database is away.
+        """
+        await self._partitions.summarise(self._indexing, self._clock.now())
+
+    async def write_buckets(self) -> None:
+        """Write the buckets out of memory that are due.
+
+        Raises:
+            Unavailable: the database is away; they are made from samples later.
+        """
+        await self._rollups.write_due(self._clock.now())
 
     async def _look(self) -> None:
         async with self._probe.connection() as connection:

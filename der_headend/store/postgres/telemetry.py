@@ -14,9 +14,10 @@ from der_headend.store.postgres.buckets import LAST, STATISTICS, Buckets, gather
 from der_headend.store.postgres.catalogue import Catalogue, recode
 from der_headend.store.postgres.connection import Connection, Database
 from der_headend.store.postgres.moments import microseconds, moment
-from der_headend.store.postgres.reading import buckets_of_asset, samples_of_asset
+from der_headend.store.postgres.partitions import Partitions
+from der_headend.store.postgres.reading import buckets_of_asset, by_index, samples_of_asset
 from der_headend.store.postgres.rollups import FIVE_MINUTES_US, ONE_MINUTE_US, TABLES
-from der_headend.store.postgres.samples import Samples
+from der_headend.store.postgres.samples import TABLE, Samples, joined
 
 SAMPLES_PER_ANSWER = 100_000
 """From how many samples one answer makes buckets at most; if there are more, the page ends there."""
@@ -29,14 +30,16 @@ Span = tuple[int, int]
 class PostgresTelemetry:
     """A ``TelemetryStore``."""
 
-    def __init__(self, *, database: Database, catalogue: Catalogue) -> None:
+    def __init__(self, *, database: Database, catalogue: Catalogue, partitions: Partitions) -> None:
         self._database = database
         self._catalogue = catalogue
+        self._partitions = partitions
 
     async def history(self, query: HistoryQuery) -> History:
         """Samples or buckets of one asset; a sample that was stored twice is shown once."""
         key = int(self._catalogue.keys[query.slot])
         async with self._database.transaction(snapshot=True) as connection:
+            await by_index(connection)
             if query.bucket_us is None:
                 return await self._samples(connection, key, query)
             return await self._buckets(connection, key, query, query.bucket_us)
@@ -105,9 +108,15 @@ class PostgresTelemetry:
         return _merged(sorted(spans))
 
     async def _read(self, connection: Connection, key: int, span: Span, limit: int) -> Samples:
-        others = self._catalogue.others
-        begins, ends = moment(span[0]), moment(span[1])
-        return await samples_of_asset(connection, key, begins, ends, limit=limit, others=others)
+        """The newest samples of a span, ``limit`` of them at most, in order of time."""
+        parts: list[Samples] = []
+        for begins, ends in self._partitions.spans(TABLE, moment(span[0]), moment(span[1])):
+            left = limit - sum(part.keys.shape[0] for part in parts)
+            if left > 0:
+                others = self._catalogue.others
+                part = await samples_of_asset(connection, key, begins, ends, limit=left, others=others)
+                parts.insert(0, part)
+        return joined(parts)
 
 
 def _merged(spans: Sequence[Span]) -> list[Span]:

@@ -23,8 +23,8 @@ order by n.spool_id
 on conflict (spool_id) do update set mark = excluded.mark, marked_at = excluded.marked_at
 where spools.mark < excluded.mark
 
--- name: mark
-select mark from spools where spool_id = $1
+-- name: marks
+select spool_id, mark from spools where spool_id = any ($1::uuid[])
 
 -- name: newest_stored
 select max(newest) from commits

@@ -12,6 +12,9 @@ select begins, begins + interval '5 minutes' from rollup_windows
 union all
 select begins, begins + interval '5 minutes' from rollup_late where asset = $1
 
+-- name: through
+select through from rollup_frontier
+
 -- name: lock_frontier
 select through from rollup_frontier for update
 
@@ -19,11 +22,20 @@ select through from rollup_frontier for update
 update rollup_frontier set through = $1
 
 -- name: open_windows
-insert into rollup_windows (begins)
-select generate_series($1::timestamptz, $2::timestamptz - interval '5 minutes', interval '5 minutes')
+insert into rollup_windows (begins) select unnest($1::timestamptz[])
 
+-- name: newest_of_others
+select max(newest) from commits where writer_id <> $1
+
+-- Windows and late five minutes of partitions that have no index yet ($1 to $2) wait for it.
 -- name: next_window
-select begins, after_key from rollup_windows order by begins limit 1
+select w.begins, w.after_key from rollup_windows as w
+where not exists (
+    select from unnest($1::timestamptz[], $2::timestamptz[]) as u (begins, ends)
+    where w.begins < u.ends and w.begins + interval '5 minutes' > u.begins
+)
+order by w.begins
+limit 1
 
 -- name: next_keys
 select key from assets where key > $1 order by key limit $2
@@ -36,7 +48,15 @@ delete from rollup_windows where begins = $1
 
 -- name: take_late
 delete from rollup_late
-where ctid = any (array(select ctid from rollup_late order by begins limit $1))
+where ctid = any (array(
+    select l.ctid from rollup_late as l
+    where not exists (
+        select from unnest($1::timestamptz[], $2::timestamptz[]) as u (begins, ends)
+        where l.begins < u.ends and l.begins + interval '5 minutes' > u.begins
+    )
+    order by l.begins
+    limit $3
+))
 returning begins, asset
 
 -- name: remove

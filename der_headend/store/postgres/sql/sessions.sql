@@ -24,16 +24,21 @@ cross join lateral (
 ) as r
 order by r.connected_at desc, r.session_id desc
 
+-- An agent may have sent heartbeats for weeks: only the last one is looked for.
 -- name: close_open
 update sessions as s
 set last_seen_at = heard.at, disconnected_at = heard.at, reason = $1
 from (
-    select o.session_id, greatest(o.last_seen_at, max(h.received_at)) as at
+    select o.session_id, greatest(o.last_seen_at, last.received_at) as at
     from sessions as o
-    left join heartbeats as h
-        on h.agent_id = o.agent_id and h.session_id = o.session_id and h.received_at >= o.connected_at
+    left join lateral (
+        select h.received_at
+        from heartbeats as h
+        where h.agent_id = o.agent_id and h.session_id = o.session_id and h.received_at >= o.connected_at
+        order by h.received_at desc
+        limit 1
+    ) as last on true
     where o.disconnected_at is null
-    group by o.session_id
 ) as heard
 where s.session_id = heard.session_id
 returning s.*

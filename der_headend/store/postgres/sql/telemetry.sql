@@ -1,3 +1,8 @@
+-- A hot partition has no statistics, and readers want some of its rows.
+-- name: by_index
+set local enable_seqscan = off;
+set local max_parallel_workers_per_gather = 0
+
 -- name: of_asset
 select distinct on (at) {columns} from telemetry
 where asset = $1 and at >= $2 and at < $3

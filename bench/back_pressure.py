@@ -1,0 +1,88 @@
+"""Back-pressure: a minute at twice the load the system can take, then the load ends and the spools drain.
+
+How much it can take is measured first. Meanwhile the headend's memory, the age of live values and dispatches to a real
+edge agent are watched; in the end every sample that was generated has to be in the database.
+"""
+
+import json
+import random
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from bench import dispatches, fleet
+from bench.command import main
+from bench.figures import percentile
+from bench.rig import Database, Headend, fetch
+from bench.run import Run
+from bench.usage import Sampled, rss_mib
+
+TITLE = "Back-pressure at twice the load it can take"
+
+_SURELY_TOO_MUCH_PER_S = 1_000_000.0
+_EVERY_S = 0.1
+_SPARE = 1.2
+
+
+def measure(run: Run) -> None:
+    assets = run.pick(run.options.assets, full=1_000_000, quick=2_000)
+    for_s = run.pick(run.options.duration_s, full=60.0, quick=8.0)
+    path = fleet.inventory(run, assets=assets)
+    database = Database(run)
+    headend = Headend(run, inventory=dispatches.with_target(path), database=database)
+    target = dispatches.Target(run, headend)
+    target.until_active_ms(times=20)
+
+    too_much = run.pick(run.options.rate, full=_SURELY_TOO_MUCH_PER_S, quick=5_000.0)
+    load = fleet.Load(path=path, assets=assets, rate=too_much, for_s=for_s / 3)
+    running = fleet.Fleet(run, headend, load)
+    can_take = running.steady(database).rate
+    run.figure("it can take", can_take, "samples/s")
+    before = running.ledger()
+
+    memory_mib = rss_mib(headend.pid)
+    load = fleet.Load(path=path, assets=assets, rate=2 * can_take, for_s=_SPARE * for_s)
+    running = fleet.Fleet(run, headend, load)
+    running.warm_up()
+    run.say(f"{for_s:g} s at {2 * can_take:,.0f} samples/s")
+    with (
+        Sampled(lambda: rss_mib(headend.pid), every_s=1.0) as memory,
+        Sampled(_age_of_live_values(headend), every_s=0.2) as ages,
+    ):
+        taken_ms = target.until_active_ms(times=int(for_s / _EVERY_S), every_s=_EVERY_S)
+    running.still_there()
+    dispatches.tell(run, taken_ms, "overloaded", p99_at_most=100)
+    run.figure("age of live values, p99", percentile(ages.values, 0.99), "s", at_most=2 * load.tick_s)
+    _tell_memory(run, memory_mib, memory)
+    run.detail("headend's memory after draining", rss_mib(headend.pid), "MiB")
+    after = running.ledger()
+    run.figure("generated meanwhile", after["samples_per_s"], "samples/s")
+    run.detail("oldest unacknowledged sample", after["max_lag_s"], "s")
+    fleet.verify(run, database, before, after, besides=target.stop(database))
+
+
+def _age_of_live_values(headend: Headend) -> Callable[[], float]:
+    """What gives the age in seconds of an asset's newest sample, each time of another asset."""
+    rng = random.Random(1)
+    known = [asset["id"] for asset in headend.get("/assets?limit=1000") if asset["updated_at"]]
+    operator = headend.connect()
+
+    def age_s() -> float:
+        sample = json.loads(fetch(operator, "GET", f"/telemetry/{rng.choice(known)}"))
+        return (datetime.now(UTC) - datetime.fromisoformat(sample["timestamp"])).total_seconds()
+
+    return age_s
+
+
+def _tell_memory(run: Run, before_mib: float, memory: Sampled) -> None:
+    half = len(memory.values) // 2
+    early_mib, late_mib = max(memory.values[:half]), max(memory.values[half:])
+    run.figure("headend's memory before", before_mib, "MiB")
+    run.figure("headend's memory, highest", max(early_mib, late_mib), "MiB")
+    grown_pct = 100 * (late_mib / early_mib - 1)
+    run.figure("its growth from the first half to the second", grown_pct, "%", at_most=5)
+    run.series["memory MiB"] = [round(each, 1) for each in memory.values]
+
+
+if __name__ == "__main__":
+    sys.exit(main(["back-pressure", *sys.argv[1:]]))

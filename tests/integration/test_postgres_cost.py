@@ -1,0 +1,74 @@
+"""What a commit costs the database, as a number of statements: the same for one row and for thousands."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import pytest
+from asyncpg.pool import PoolConnectionProxy
+
+from der_headend.ports import Batch, Rows
+from kit import records
+from kit.postgres_store import database, new_store
+
+START_US = 1_767_225_600_000_000
+FLEET = 100
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    with database() as made:
+        yield made
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A list that tells each statement and COPY."""
+    told: list[str] = []
+    for method in ("execute", "fetch", "fetchval", "fetchrow", "copy_to_table"):
+        _note(monkeypatch, method, told)
+    return told
+
+
+def _note(monkeypatch: pytest.MonkeyPatch, method: str, told: list[str]) -> None:
+    done = getattr(PoolConnectionProxy, method)
+
+    async def noted(connection: Any, what: str, *arguments: Any, **options: Any) -> Any:
+        told.append(what)
+        return await done(connection, what, *arguments, **options)
+
+    monkeypatch.setattr(PoolConnectionProxy, method, noted)
+
+
+def batch(agents: int, ticks: int) -> Batch:
+    """Of each agent a heartbeat, a mark and, of its one asset, some samples."""
+    slots = np.tile(np.arange(agents), ticks)
+    return Batch(
+        rows=[
+            Rows(
+                timestamps_us=START_US + np.arange(slots.shape[0]),
+                slots=slots,
+                columns={name: np.ones(slots.shape) for name in ("current_mw", "soc_pct")},
+            )
+        ],
+        heartbeats=[records.heartbeat(0, agent_id=f"agent-{agent}") for agent in range(agents)],
+        marks={UUID(int=agent): ticks for agent in range(agents)},
+    )
+
+
+async def test_a_commit_takes_the_same_few_statements_whatever_is_in_it(
+    url: str, statements: list[str]
+) -> None:
+    store = new_store(url, assets=FLEET)
+    await store.open()
+    await store.commit(batch(FLEET, 1))  # signals and partitions are made
+    statements.clear()
+    await store.commit(batch(1, 1))
+    few = statements.copy()
+    statements.clear()
+    await store.commit(batch(FLEET, 50))
+    await store.close()
+    assert statements == few
+    assert len(few) <= 7
+    assert few.count("telemetry") == 1

@@ -1,0 +1,107 @@
+"""What a dispatch costs the headend grows with its own assets, in proportion, and with nothing else."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from der_core.assets import Asset, Inventory, Site
+from der_core.dispatch import Dispatch
+from der_core.lifecycle import State
+from der_headend.dispatcher import DispatchRequest
+from der_headend.sessions import Session
+from kit import headend
+from kit.calls import calls_of
+from kit.headend import World, gateway, holds, says
+
+SITE = Site(UUID(int=1), "Large", "Here")
+
+Work = Callable[[Coroutine[Any, Any, Any]], Any]
+
+
+def ids(assets: int) -> list[UUID]:
+    return [UUID(int=1000 + number) for number in range(assets)]
+
+
+def world_of(assets: int, monkeypatch: pytest.MonkeyPatch) -> World:
+    members = [
+        Asset(
+            id=asset_id,
+            name=f"B-{place}",
+            site_id=SITE.id,
+            capacity_mwhr=4.0,
+            max_mw=1.0,
+            min_mw=-1.0,
+            efficiency=0.9,
+            ramp_rate_mw_per_min=10.0,
+        )
+        for place, asset_id in enumerate(ids(assets))
+    ]
+    inventory = Inventory([SITE], members)
+    monkeypatch.setattr(headend, "INVENTORY", inventory)
+    return World(inventory=inventory)
+
+
+def told(world: World, session: Session, record: Dispatch, state: State) -> None:
+    shares = {part.asset_id: 0.1 for part in record.allocations}
+    world.dispatcher.reported(session, says(world, record.id, state, shares, unserved_mw=0.0))
+
+
+def life_of_site_dispatches(world: World, run: Work) -> None:
+    """One is acknowledged, active and superseded; one sent again; one waits in vain; the last is still in force."""
+    assets = list(world.fleet.inventory.assets)
+    introduction = gateway(*assets, agent_id="g", site_id=SITE.id)
+    session = run(world.connect(introduction))
+    request = DispatchRequest(mw=len(assets) / 10, site_id=SITE.id)
+    first = run(world.dispatcher.submit(request))
+    for state in (State.ACKNOWLEDGED, State.ACTIVE):
+        told(world, session, first, state)
+    run(world.dispatcher.submit(request))
+    told(world, session, first, State.SUPERSEDED)
+    world.sessions.close(session.id, "link lost")
+    for _ in range(2):
+        run(world.dispatcher.submit(request))
+    held = [holds(first, asset_id, 0.1, world.clock.now()) for asset_id in assets]
+    again = gateway(*assets, agent_id="g", site_id=SITE.id, spool_id=introduction.spool_id, in_force=held)
+    run(world.connect(again))
+
+
+def test_the_cost_of_a_site_dispatch_is_in_proportion_to_its_assets(monkeypatch: pytest.MonkeyPatch) -> None:
+    costs = []
+    for assets in (25, 100):
+        world = world_of(assets, monkeypatch)
+        with asyncio.Runner() as runner:
+            costs.append(calls_of(partial(life_of_site_dispatches, world, runner.run)))
+    assert costs[1] < 4.2 * costs[0]
+
+
+def test_the_cost_of_a_site_dispatch_is_in_proportion_to_its_agents(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The headend splits it, and each agent gets its share."""
+    costs = []
+    for agents in (10, 40):
+        world = world_of(agents, monkeypatch)
+        world.show(dict.fromkeys(ids(agents), 0.0))
+        with asyncio.Runner() as runner:
+            for asset_id in ids(agents):
+                runner.run(world.connect(gateway(asset_id, agent_id=str(asset_id), site_id=SITE.id)))
+            request = DispatchRequest(mw=1.0, site_id=SITE.id)
+            costs.append(calls_of(lambda: runner.run(world.dispatcher.submit(request))))  # noqa: B023 - called at once
+    assert costs[1] < 4.2 * costs[0]
+
+
+def test_the_cost_of_a_dispatch_does_not_depend_on_how_many_are_open_at_its_site(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = world_of(200, monkeypatch)
+    with asyncio.Runner() as runner:
+        session = runner.run(world.connect(gateway(*ids(200), agent_id="g", site_id=SITE.id)))
+
+        def dispatch(asset_id: UUID) -> None:
+            submitted = runner.run(world.dispatcher.submit(DispatchRequest(mw=0.1, asset_id=asset_id)))
+            told(world, session, submitted, State.ACTIVE)
+
+        few, *_, many = (calls_of(partial(dispatch, asset_id)) for asset_id in ids(200))
+    assert many < 1.1 * few

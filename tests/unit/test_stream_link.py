@@ -1,0 +1,147 @@
+"""The way down to an agent: in order, bounded, without a task while there is nothing to say, and with a goodbye."""
+
+import asyncio
+from uuid import uuid4
+
+import pytest
+
+from der_core.dispatch import Command
+from der_headend.grpc.link import ROOM, StreamLink
+from der_headend.ports import Cancellation
+from der_headend.sessions import REPLACED
+from der_runtime.clock import ManualClock
+from der_wire._gen import agent_link_pb2 as pb
+from kit.headend import A
+from kit.scripted_headend import until
+
+
+class Agent:
+    """The other end: notes what it is sent, and reads nothing while ``reads`` is not set."""
+
+    def __init__(self) -> None:
+        self.heard: list[pb.Downlink] = []
+        self.reads = asyncio.Event()
+        self.reads.set()
+        self.gone = False
+        self.waits = False
+
+    async def write(self, message: pb.Downlink) -> None:
+        self.waits = not self.reads.is_set()
+        await self.reads.wait()
+        if self.gone:
+            raise ConnectionError("the stream is gone")
+        self.heard.append(message)
+
+    def kinds(self) -> list[str | None]:
+        return [message.WhichOneof("message") for message in self.heard]
+
+
+def link_to(agent: Agent) -> StreamLink:
+    return StreamLink(clock=ManualClock(), write=agent.write)
+
+
+def setpoint() -> Command:
+    return Command(dispatch_id=uuid4(), mw=1.0, site_wide=False, asset_ids=(A,))
+
+
+async def written(agent: Agent, count: int) -> None:
+    """Until the agent has heard so much and no task but the test's is left."""
+    await until(lambda: len(agent.heard) == count and len(asyncio.all_tasks()) == 1)
+
+
+async def test_an_idle_link_has_no_task_of_its_own() -> None:
+    agent = Agent()
+    async with link_to(agent) as link:
+        link.registered(pb.Registered(window=7))
+        link.acknowledge(3)
+        await written(agent, 2)
+        link.acknowledge(4)
+        await written(agent, 3)
+    assert agent.kinds() == ["registered", "acknowledgement", "acknowledgement"]
+
+
+async def test_messages_go_in_order_and_of_acknowledgements_only_the_newest() -> None:
+    agent = Agent()
+    agent.reads.clear()
+    async with link_to(agent) as link:
+        link.registered(pb.Registered(window=7))
+        for through_seq in range(1, 50):
+            link.acknowledge(through_seq)
+        assert link.command(setpoint())
+        agent.reads.set()
+        await written(agent, 3)
+    assert agent.kinds() == ["registered", "setpoint", "acknowledgement"]
+    assert agent.heard[-1].acknowledgement.through_seq == 49
+
+
+async def test_what_comes_while_the_last_message_is_written_goes_too() -> None:
+    agent = Agent()
+    agent.reads.clear()
+    async with link_to(agent) as link:
+        link.acknowledge(1)
+        await until(lambda: agent.waits)
+        assert link.command(setpoint())
+        agent.reads.set()
+        await written(agent, 2)
+    assert agent.kinds() == ["acknowledgement", "setpoint"]
+
+
+async def test_a_slow_agent_is_refused_further_setpoints_but_not_a_cancel() -> None:
+    agent = Agent()
+    agent.reads.clear()
+    async with link_to(agent) as link:
+        assert all(link.command(setpoint()) for _ in range(ROOM))
+        assert not link.command(setpoint())
+        taken_back = Cancellation(uuid4(), (A,))
+        link.cancel(taken_back)
+        link.cancel(taken_back)
+        agent.reads.set()
+        await written(agent, ROOM + 1)
+    assert agent.kinds() == ["setpoint"] * ROOM + ["cancel"]
+
+
+async def test_closing_it_ends_the_reading_and_tells_the_agent_why() -> None:
+    agent = Agent()
+    link = link_to(agent)
+
+    async def serve() -> str:
+        async with link:
+            await asyncio.Event().wait()
+        return "went on"
+
+    serving = asyncio.create_task(serve())
+    await asyncio.sleep(0)
+    link.command(setpoint())
+    link.close(REPLACED)
+    link.close("another reason")
+    assert await serving == "went on"
+    assert agent.heard[-1].drain.reason == REPLACED
+    assert agent.heard[-1].drain.reconnect_after_s > 0
+    assert not link.command(setpoint())
+
+
+async def test_an_agent_that_goes_is_told_nothing() -> None:
+    agent = Agent()
+    link = link_to(agent)
+
+    async def serve() -> None:
+        async with link:
+            await asyncio.Event().wait()
+
+    serving = asyncio.create_task(serve())
+    await asyncio.sleep(0)
+    serving.cancel()
+    link.close("closed at the same moment")
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+    assert agent.heard == []
+
+
+async def test_a_link_that_can_not_be_written_to_is_closed() -> None:
+    agent = Agent()
+    agent.gone = True
+    async with asyncio.timeout(5):
+        async with link_to(agent) as link:
+            link.acknowledge(1)
+            await asyncio.Event().wait()
+    assert link.reason == "link lost"

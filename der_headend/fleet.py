@@ -9,6 +9,7 @@ The newest sample wins: a backfilled or repeated one never overwrites a later va
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from uuid import UUID
 from weakref import WeakValueDictionary
 
@@ -91,9 +92,13 @@ class Fleet:
         turns = np.empty_like(order)
         turns[order] = occurrences(slots[order])
         ends = np.cumsum([rows.size for rows in samples])
-        for turn in range(int(turns.max()) + 1):
-            for rows, turn_of_row in zip(samples, np.split(turns, ends[:-1]), strict=True):
-                self._put(rows.only(turn_of_row == turn))
+        parts = [
+            (turn, rows.only(turn_of_row == turn))
+            for rows, turn_of_row in zip(samples, np.split(turns, ends[:-1]), strict=True)
+            for turn in np.unique(turn_of_row).tolist()
+        ]
+        for _, part in sorted(parts, key=itemgetter(0)):
+            self._put(part)
 
     def number(self, name: str, slot: int) -> float | None:
         """The newest value of one signal of one asset; ``None`` if unknown."""

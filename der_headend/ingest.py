@@ -81,6 +81,7 @@ class Ingest:
         self._batch = Batch()
         self._committing = Batch()
         self._one_writer = asyncio.Lock()
+        self._committed = True
         self._news: list[Event] = []
         self._untold: list[Event] = []
         self._taken: Counter[UUID] = Counter()
@@ -247,6 +248,8 @@ class Ingest:
     async def flush(self) -> None:
         """Commit what there is now, however often it takes, and acknowledge it."""
         async with self._one_writer:
+            if not self._committed:
+                return  # The writer has crashed; a later mark must not pass what was to be stored then.
             self.read_in()
             self._something.clear()
             self._plenty.clear()
@@ -254,7 +257,9 @@ class Ingest:
             taken, self._taken = self._taken, Counter()
             self.rows_committing, self._rows = self._rows, 0
             self._untold, self._news = self._news, []
+            self._committed = False
             await self._commit(self._committing)
+            self._committed = True
             self._tell_news()
             self.rows_stored += self.rows_committing
             self.rows_committing = 0

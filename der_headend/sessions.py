@@ -27,6 +27,8 @@ REPLACED = "replaced by a newer session of the same agent id"
 SESSIONS_KEPT = 5
 AGENTS_KEPT = 20_000
 
+_SLACK = 64
+
 
 @dataclass(slots=True, eq=False)
 class Session:
@@ -222,7 +224,7 @@ class Sessions:
         entry.spool_id = registration.spool_id
         entry.sessions.insert(0, record)
         del entry.sessions[SESSIONS_KEPT:]
-        heapq.heappush(self._due, (session.overdue_at_s, session.id))
+        self._watch_for(session)
         self._changed(record)
         return session
 
@@ -295,6 +297,12 @@ class Sessions:
                 yield session
             else:
                 heapq.heappush(self._due, (session.overdue_at_s, session_id))
+
+    def _watch_for(self, session: Session) -> None:
+        heapq.heappush(self._due, (session.overdue_at_s, session.id))
+        if len(self._due) > 2 * len(self._live) + _SLACK:  # most are of sessions that have closed since
+            self._due = [(each.overdue_at_s, each.id) for each in self._live.values()]
+            heapq.heapify(self._due)
 
     def _entry(self, agent_id: str) -> AgentEntry:
         entry = self._agents.setdefault(agent_id, AgentEntry(agent_id))

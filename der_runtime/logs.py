@@ -82,6 +82,7 @@ def configure_logging(level: LogLevel, log_format: LogFormat, *, stream: TextIO 
             structlog.stdlib.filter_by_level,
             structlog.contextvars.merge_contextvars,
             *_STAMPS,
+            _hold_exception,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -188,6 +189,13 @@ def _rendering(log_format: LogFormat, stream: TextIO) -> list[Processor]:
             exception_formatter=structlog.dev.plain_traceback,
         ),
     ]
+
+
+def _hold_exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Which exception is meant can only be told here: the line may be rendered by another thread."""
+    if event.get("exc_info") is True:
+        event["exc_info"] = sys.exception()
+    return event
 
 
 def _escape_unprintable(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

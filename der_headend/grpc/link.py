@@ -89,12 +89,26 @@ class StreamLink:
         closed_here = kind is asyncio.CancelledError and bool(self.reason)
         # Not so if grpc cancels as well, because the agent has gone.
         closed_here = closed_here and reading is not None and reading.uncancel() == 0
-        if self._writing is not None:
-            self._writing.cancel()
-            await asyncio.wait([self._writing])
-        if closed_here and self.reason != LINK_LOST:
+        idle = await self._stopped_writing(within_s=_GOODBYE_S if closed_here else 0.0)
+        if closed_here and idle and self.reason != LINK_LOST:
             await self._say_goodbye()
         return closed_here
+
+    async def _stopped_writing(self, *, within_s: float) -> bool:
+        """Drop what is queued; whether the message under way was written in time.
+
+        If not, nothing more can be said: grpc takes one message at a time, and the error that it makes of a second one
+        would leave the stream open for ever.
+        """
+        self._waiting.clear()
+        self._acknowledge = None
+        writing = self._writing
+        if writing is None:
+            return True
+        await asyncio.wait([writing], timeout=within_s)
+        writing.cancel()
+        await asyncio.wait([writing])
+        return not writing.cancelled() and writing.exception() is None
 
     async def _say_goodbye(self) -> None:
         wait_s = _TAKEN_OVER_S if self.reason == REPLACED else 0.0

@@ -101,6 +101,20 @@ async def test_sample_older_than_what_is_kept_is_counted_and_changes_nothing(
     assert await read(store, 300_000_000) == [1.0, 3.0]
 
 
+async def test_buckets_outlive_their_samples_though_they_were_to_be_made_again(
+    url: str, store: PostgresStore, clock: ManualClock
+) -> None:
+    await put(store, 0.95, 1.0)
+    clock.advance(4 * 3600.0 - 30.0)
+    await store.keep_up()
+    await put(store, 0.995, 2.0)
+    for _ in range(2):
+        clock.advance(45.0)
+        await store.keep_up()
+    assert "telemetry_2026010100" not in await partitions(url, "telemetry")
+    assert await read(store, 300_000_000) == [1.0]
+
+
 async def test_partition_in_use_is_dropped_later(url: str, store: PostgresStore, clock: ManualClock) -> None:
     await put(store, 0.5, 1.0)
     reader = await asyncpg.connect(url)

@@ -1,5 +1,6 @@
 """History over roll-ups is what a computation on the raw rows gives, whatever came late, twice or far back."""
 
+import asyncio
 import math
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -118,11 +119,17 @@ STEPS = st.lists(
 )
 
 
+@pytest.mark.timeout(300)  # an example takes a second, and several on a machine that is busy
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(steps=STEPS, small_fleet=st.sampled_from([0, ASSETS]))
+@given(steps=STEPS, small_fleet=st.sampled_from([0, ASSETS]), few=st.sampled_from([0.05, 0.6]))
 async def test_history_equals_brute_force(
-    url: str, steps: list[list[Rows] | str | float], small_fleet: int
+    url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    steps: list[list[Rows] | str | float],
+    small_fleet: int,
+    few: float,
 ) -> None:
+    monkeypatch.setattr("der_headend.store.postgres.rollups._FEW", few)
     clock = ManualClock(START)
     store = new_store(url, clock=clock, small_fleet=small_fleet)
     await store.open(reset="1")
@@ -209,7 +216,10 @@ async def test_buckets_are_really_made(told: Told) -> None:
     assert found.columns["current_mw"]["min"].tolist() == [-19.0, -39.0, -59.0, -79.0]
 
 
-async def test_late_samples_show_at_once_and_after_upkeep(told: Told) -> None:
+async def test_late_samples_show_at_once_and_after_upkeep(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("der_headend.store.postgres.rollups._FEW", 0.6)
     await told.put(*(rows(moment(m), [0], {"current_mw": [1.0]}) for m in range(20)))
     told.clock.advance(30 * 60.0)
     await told.store.keep_up()
@@ -219,6 +229,89 @@ async def test_late_samples_show_at_once_and_after_upkeep(told: Told) -> None:
     await told.agree(moment(0), moment(30))
     async with told.store._upkeep.connection() as connection:
         assert await connection.fetchval("select count(*) from rollup_late") == 0
+
+
+async def lagging(told: Told, minutes: int) -> None:
+    """All assets report once in a while, far behind the frontier, with a commit for each."""
+    for minute in range(minutes):
+        for slot in range(ASSETS):
+            await told.put(rows(moment(minute + 0.5), [slot], {"current_mw": [minute + slot / 8]}))
+
+
+LATE = "select count(*) from rollup_late"
+WINDOWS = "select count(*) from rollup_windows"
+WAITING = "select count(*) from pg_locks where not granted"
+
+
+async def counted(told: Told, query: str) -> int:
+    async with told.store._upkeep.connection() as connection:
+        return int(await connection.fetchval(query))
+
+
+@pytest.fixture
+async def upkept(told: Told) -> Told:
+    """Its frontier has passed some windows, in which there are a few samples."""
+    await told.put(*(rows(moment(m), [0], {"current_mw": [1.0]}) for m in range(20)))
+    told.clock.advance(30 * 60.0)
+    await told.store.keep_up()
+    return told
+
+
+async def test_a_window_many_are_late_in_is_noted_once_and_made_when_no_more_come(
+    upkept: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("der_headend.store.postgres.rollups._FEW", 0.6)
+    made = made_from_samples(upkept, monkeypatch)
+    await lagging(upkept, minutes=20)
+    assert await counted(upkept, LATE) == 4 * 2  # two assets in each window are still few
+    assert await counted(upkept, WINDOWS) == 4
+    await upkept.store.keep_up()
+    assert made == []
+    await upkept.agree(moment(0), moment(30))
+    upkept.clock.advance(61.0)
+    await upkept.store.keep_up()
+    assert [minute for _, minute in made] == [0, 5, 10, 15]
+    assert await counted(upkept, LATE) == await counted(upkept, WINDOWS) == 0
+    await upkept.agree(moment(0), moment(30))
+
+
+async def test_a_window_that_is_half_made_is_begun_anew(
+    upkept: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("der_headend.store.postgres.rollups._ASSETS_AT_ONCE", 2)
+    await lagging(upkept, minutes=2)
+    upkept.clock.advance(61.0)
+    await upkept.store._rollups._next_window(upkept.clock.now())
+    await upkept.put(rows(moment(1), list(range(1, ASSETS)), {"current_mw": [9.0] * (ASSETS - 1)}))
+    upkept.clock.advance(61.0)
+    await upkept.store.keep_up()
+    assert await counted(upkept, WINDOWS) == 0
+    await upkept.agree(moment(0), moment(30))
+
+
+async def test_samples_that_come_while_a_window_is_made_are_not_forgotten(
+    upkept: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await lagging(upkept, minutes=2)
+    upkept.clock.advance(61.0)
+    make = upkept.store._rollups._make
+    commits: list[asyncio.Task[None]] = []
+
+    async def made(connection: Connection, keys: list[int], begins: datetime) -> None:
+        await make(connection, keys, begins)
+        frame = rows(moment(1), [1, 2], {"current_mw": [9.0, 8.0]})
+        commits.append(asyncio.create_task(upkept.put(frame)))
+        async with asyncio.timeout(10.0):
+            while not commits[0].done() and not await counted(upkept, WAITING):
+                pass
+
+    monkeypatch.setattr(upkept.store._rollups, "_make", made)
+    await upkept.store._rollups._next_window(upkept.clock.now())
+    await commits[0]
+    monkeypatch.undo()
+    upkept.clock.advance(61.0)
+    await upkept.store.keep_up()
+    await upkept.agree(moment(0), moment(30))
 
 
 async def test_samples_days_late_find_room(told: Told) -> None:

@@ -1,5 +1,6 @@
 """What a piece of work costs, in calls and objects: a guard that tells the same whatever else the machine does."""
 
+import gc
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,12 +15,7 @@ def calls_of(work: Callable[[], object]) -> int:
         nonlocal count
         count += event == "call"
 
-    before = sys.getprofile()
-    sys.setprofile(note)
-    try:
-        work()
-    finally:
-        sys.setprofile(before)
+    _observed(work, note)
     return count
 
 
@@ -43,10 +39,18 @@ def cost_of(work: Callable[[], object]) -> Cost:
         else:
             objects = max(objects, sys.getallocatedblocks())
 
-    profile = sys.getprofile()
+    _observed(work, note)
+    return Cost(calls, objects - before)
+
+
+def _observed(work: Callable[[], object], note: Callable[[FrameType, str, object], None]) -> None:
+    """Do it with the collector at rest, which would call whoever asked to be told of it (hypothesis does)."""
+    before = sys.getprofile()
+    gc.collect()
+    gc.disable()
     sys.setprofile(note)
     try:
         work()
     finally:
-        sys.setprofile(profile)
-    return Cost(calls, objects - before)
+        sys.setprofile(before)
+        gc.enable()

@@ -82,6 +82,21 @@ async def test_a_frame_is_live_at_once_and_acknowledged_only_after_the_commit() 
     assert gate.samples == 3
 
 
+async def test_no_mark_passes_what_a_crashed_commit_was_to_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = Gate()
+    world = World(journal=gate)
+    session = await world.connect(gateway())
+    with monkeypatch.context() as broken:
+        broken.setattr(gate, "commit", None)
+        world.ingest.frame(session, 1, frame(world, [1.0, 2.0, 3.0]))
+        with pytest.raises(TypeError):
+            await world.ingest.flush()
+    world.ingest.frame(session, 2, frame(world, [1.0, 2.0, 3.0]))
+    await world.ingest.flush()
+    assert gate.batches == []
+    assert link_of(session).acknowledged == []
+
+
 async def test_a_replay_at_or_below_what_was_taken_is_dropped() -> None:
     gate = Gate()
     world = World(journal=gate)

@@ -13,6 +13,7 @@ from der_core.signals import CATALOGUE, Signal
 from der_core.telemetry import frame_defect, occurrences
 from der_headend import intake
 from der_headend.fleet import Fleet
+from der_headend.ports import Rows
 from der_headend.sessions import Session
 from der_wire._gen import agent_link_pb2 as pb
 from der_wire.codec import UNKNOWN_CODE
@@ -210,3 +211,21 @@ def test_a_frame_may_name_its_assets_in_any_order_but_each_once(
     assert [
         dict(zip(s.rows.slots.tolist(), s.rows.columns["current_mw"].tolist(), strict=True)) for s in samples
     ] == expected
+
+
+def test_the_backlog_of_one_agent_costs_nothing_for_each_of_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fleet, put = Fleet(INVENTORY), Fleet._put
+    put_each: list[int] = []
+
+    def noted(self: Fleet, rows: Rows) -> None:
+        put_each.append(rows.size)
+        put(self, rows)
+
+    monkeypatch.setattr(Fleet, "_put", noted)
+    backlog = Rows(timestamps_us=np.arange(1, 51), slots=np.zeros(50, np.int64), columns={})
+    others = [Rows(timestamps_us=np.array([1]), slots=np.array([1]), columns={}) for _ in range(20)]
+    fleet.apply([backlog, *others], [np.arange(50), *(np.array([50 + n]) for n in range(20))])
+    assert put_each == [1] * 70
+    assert fleet.timestamp_us.tolist()[:2] == [50, 1]

@@ -4,7 +4,6 @@ import io
 import json
 import logging
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -17,16 +16,6 @@ from der_runtime import logs
 from der_runtime.logs import LogFormat, LogLevel, configure_logging, get_logger, logging_aside
 from der_runtime.split_log import log_split
 from kit.control_bench import A
-
-
-@pytest.fixture(autouse=True)
-def restored() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 class Stream(io.StringIO):
@@ -184,6 +173,19 @@ def test_aside_nothing_is_lost_where_too_many_lines_wait(monkeypatch: pytest.Mon
         for _ in range(20):
             get_logger("x").info("line")
     assert len(stream.getvalue().splitlines()) == 20
+
+
+@pytest.mark.parametrize("log_format", list(LogFormat))
+def test_aside_exceptions_are_rendered_too(log_format: LogFormat) -> None:
+    stream = configured(log_format=log_format)
+    with logging_aside():
+        try:
+            raise RuntimeError("no luck")  # noqa: TRY301 - needs a traceback
+        except RuntimeError:
+            get_logger("x").exception("program crashed")
+        get_logger("x").error("nothing was raised", exc_info=True)
+    assert stream.getvalue().count("Traceback") == 1
+    assert "RuntimeError: no luck" in stream.getvalue()
 
 
 def test_foreign_text_cannot_pass_for_a_line_or_move_the_cursor() -> None:

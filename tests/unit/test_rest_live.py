@@ -114,13 +114,8 @@ async def test_between_two_pieces_others_have_their_turn() -> None:
     assert set(seen) >= {1, 2}
 
 
-@pytest.mark.parametrize("listeners", [1, 5])
-def test_an_announcement_is_encoded_once_for_all_listeners(
-    listeners: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    state = of(1)
-    shared = Fanout(live=state, inventory=state.fleet.inventory)
-    event = Event(
+def notice() -> Event:
+    return Event(
         id=UUID(int=7),
         at=datetime(2026, 6, 1, tzinfo=UTC),
         site_id=SITE.id,
@@ -130,10 +125,32 @@ def test_an_announcement_is_encoded_once_for_all_listeners(
         code="test",
         message="a test",
     )
+
+
+@pytest.mark.parametrize("listeners", [1, 5])
+def test_an_announcement_is_encoded_once_for_all_listeners(
+    listeners: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = of(1)
+    shared = Fanout(live=state, inventory=state.fleet.inventory)
+    event = notice()
     sent = [shared.announced(event)]
     monkeypatch.setattr(fanout, "sse", None)
     sent += [shared.announced(event) for _ in range(listeners)]
     assert set(sent) == {sent[0]}
+
+
+@pytest.mark.parametrize(("kept", "bytes_kept", "left"), [(3, 1 << 20, 3), (64, 600, 2), (64, 1, 1)])
+def test_the_announcements_remembered_are_bounded(
+    kept: int, bytes_kept: int, left: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fanout, "ANNOUNCED_KEPT", kept)
+    monkeypatch.setattr(fanout, "ANNOUNCED_BYTES_KEPT", bytes_kept)
+    shared = Fanout(live=of(1), inventory=Inventory([], []))
+    events = [notice() for _ in range(9)]
+    sent = [shared.announced(event) for event in events]
+    assert 200 < len(sent[0]) <= 300
+    assert [known[1] for known in shared._announced.values()] == sent[-left:]
 
 
 def test_a_sample_is_encoded_once_for_all_listeners_until_it_changes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,3 +105,9 @@ async def test_the_watch_looks_only_at_sessions_that_may_be_overdue(
     assert len(looked) <= 2 * AGENTS + 1  # each once, and its next time
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
+
+
+def test_an_agent_that_comes_and_goes_leaves_nothing_for_the_watch(sessions: Sessions) -> None:
+    for _ in range(500):
+        sessions.close(sessions.open(registration(0), peer="", link=NotingLink()).id, "link lost")
+    assert len(sessions._due) < 100

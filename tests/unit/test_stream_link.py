@@ -24,8 +24,10 @@ class Agent:
         self.reads.set()
         self.gone = False
         self.waits = False
+        self.writes = 0
 
     async def write(self, message: pb.Downlink) -> None:
+        self.writes += 1
         self.waits = not self.reads.is_set()
         await self.reads.wait()
         if self.gone:
@@ -118,6 +120,30 @@ async def test_closing_it_ends_the_reading_and_tells_the_agent_why() -> None:
     assert agent.heard[-1].drain.reason == REPLACED
     assert agent.heard[-1].drain.reconnect_after_s > 0
     assert not link.command(setpoint())
+
+
+@pytest.mark.parametrize("reads_again", [True, False])
+async def test_the_goodbye_never_overtakes_what_is_being_written(reads_again: bool) -> None:
+    agent = Agent()
+    agent.reads.clear()
+    link = link_to(agent)
+
+    async def serve() -> None:
+        async with link:
+            await asyncio.Event().wait()
+
+    serving = asyncio.create_task(serve())
+    await asyncio.sleep(0)
+    link.acknowledge(1)
+    await until(lambda: agent.waits)
+    assert link.command(setpoint())
+    link.close("heartbeat missed")
+    if reads_again:
+        await asyncio.sleep(0)
+        agent.reads.set()
+    await serving
+    assert agent.kinds() == (["acknowledgement", "drain"] if reads_again else [])
+    assert agent.writes == (2 if reads_again else 1), "grpc takes one message at a time"
 
 
 async def test_an_agent_that_goes_is_told_nothing() -> None:

@@ -19,6 +19,9 @@ from der_headend.rest.views.live import Live, Slots
 from der_headend.rest.views.texts import Text
 
 ANNOUNCED_KEPT = 64
+ANNOUNCED_BYTES_KEPT = 8 << 20
+"""A dispatch of a site of ten thousand assets is more than 2 MB of text."""
+
 SAMPLES_KEPT = 10_000
 
 
@@ -29,6 +32,7 @@ class Fanout:
         self._live = live
         self._inventory = inventory
         self._announced: OrderedDict[int, tuple[Announcement, bytes]] = OrderedDict()
+        self._announced_bytes = 0
         self._samples: dict[tuple[int, int, bool], Text] = {}
 
     def announced(self, announcement: Announcement) -> bytes:
@@ -38,8 +42,12 @@ class Fanout:
             return known[1]
         event = self._encoded(announcement)
         self._announced[id(announcement)] = announcement, event
-        if len(self._announced) > ANNOUNCED_KEPT:
-            self._announced.popitem(last=False)
+        self._announced_bytes += len(event)
+        while len(self._announced) > ANNOUNCED_KEPT or (
+            self._announced_bytes > ANNOUNCED_BYTES_KEPT and len(self._announced) > 1
+        ):
+            _, (_, oldest) = self._announced.popitem(last=False)
+            self._announced_bytes -= len(oldest)
         return event
 
     def samples(self, slots: Slots) -> list[Text]:

@@ -9,7 +9,6 @@ Samples have connections of their own, so that a dispatch need not wait behind t
 """
 
 from collections.abc import Iterable
-from datetime import datetime
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -23,7 +22,7 @@ from der_headend.store.postgres.catalogue import Catalogue
 from der_headend.store.postgres.connection import RETRY_AFTER_S, Connection, Database
 from der_headend.store.postgres.moments import EPOCH, microseconds, moment
 from der_headend.store.postgres.partitions import Partitions
-from der_headend.store.postgres.rollups import ONE_MINUTE_US, Rollups, late_rows, put_late
+from der_headend.store.postgres.rollups import ONE_MINUTE_US, Rollups
 from der_runtime.clock import Clock
 from der_runtime.logs import get_logger
 
@@ -117,14 +116,11 @@ class PostgresJournal:
         return True
 
     async def _put_samples(self, connection: Connection, kept: list[Rows]) -> None:
-        through: datetime = await connection.fetchval(_SQL["frontier"])
         records = (samples.encode(rows, self._catalogue) for rows in kept)
         await connection.copy_to_table(
             samples.TABLE, source=chunks(records), columns=samples.COLUMNS, format="binary"
         )
-        late = late_rows(kept, through, self._catalogue.keys)
-        if late.shape[0]:
-            await put_late(connection, [late])
+        await self._rollups.note_late(connection, kept)
 
     async def _make_room(self, batch: Batch, kept: Iterable[Rows]) -> None:
         database = self._bulk if batch.rows else self._small

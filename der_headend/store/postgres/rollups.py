@@ -4,7 +4,8 @@ The **frontier** says up to where buckets are made. Who writes samples holds it 
 transaction, and notes those assets and five minutes that lie before it as **late**. To move on, the frontier is
 advanced (which waits for the writers that relied on where it was), and the five minutes it passed become **windows**:
 work to be done, asset by asset, kept in a table. So at every moment each bucket is made and right, or is known not to
-be: behind the frontier, in a window, or late. Readers compute those from the samples.
+be: behind the frontier, in a window, or late. Readers compute those from the samples. A window that many assets are
+late in, as when stored data lag, is opened again as a whole, and waits until no more of them come.
 
 Most buckets are added up in memory while samples are stored (``tally``), and are written before the frontier passes
 them; then there is nothing left to do. Those that memory can't vouch for (the headend started in between, a sample came
@@ -13,6 +14,7 @@ same code that readers use. Until the frontier has passed them, readers do not l
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -53,19 +55,11 @@ _LATE_AT_ONCE = 5_000
 _FEW = 0.05
 """Up to this share of the assets are made again one by one; of more, the whole window is."""
 
+_QUIET_US = 60_000_000
+"""So long after the last late samples a window that was opened again is made."""
+
 _SQL = queries.load("rollups.sql")
 _JOURNAL_SQL = queries.load("journal.sql")
-
-
-def late_rows(samples: Sequence[Rows], through: datetime, keys: NDArray[np.int32]) -> Record:
-    """What of these samples lies before the frontier: each asset and five minutes once, as rows of ``rollup_late``."""
-    through_us = microseconds(through)
-    late = [rows.only(rows.timestamps_us < through_us) for rows in samples]
-    if not any(rows.size for rows in late):
-        return _LATE_FORMAT.rows(0)
-    windows = np.concatenate([rows.timestamps_us for rows in late]) // FIVE_MINUTES_US
-    pairs = np.unique(np.stack([windows, keys[np.concatenate([rows.slots for rows in late])]]), axis=1)
-    return _late(pairs[0] * FIVE_MINUTES_US, pairs[1])
 
 
 class Rollups:
@@ -91,6 +85,10 @@ class Rollups:
         self._tally: Tally | None = None
         self._newest_us = 0
         self._in_doubt: set[UUID] = set()
+        # By window how many assets this program noted late, and when it last opened the window again. If either is
+        # wrong, as after a restart, windows are made sooner or more often than need be, and no bucket is wrong.
+        self._late: Counter[int] = Counter()
+        self._reopened_us: dict[int, int] = {}
         self._no_commit = asyncio.Lock()
         self._one_writer = asyncio.Lock()
 
@@ -117,11 +115,28 @@ class Rollups:
             self._in_doubt.discard(batch_id)
             await self._count(samples)
 
+    async def note_late(self, connection: Connection, samples: Sequence[Rows]) -> None:
+        """Note what of some samples lies before the frontier, which stays where it is for their transaction."""
+        through: datetime = await connection.fetchval(_SQL["hold_frontier"])
+        windows, slots = _before(samples, microseconds(through))
+        if not windows.shape[0]:
+            return
+        numbers, counts = np.unique(windows, return_counts=True)
+        self._late.update(dict(zip(numbers.tolist(), counts.tolist(), strict=True)))
+        few = self._catalogue.keys.shape[0] * _FEW
+        many = [window_us for window_us in numbers.tolist() if self._late[window_us] > few]
+        if many:
+            await connection.execute(_SQL["open_again"], [moment(window_us) for window_us in many])
+            self._reopened_us |= dict.fromkeys(many, microseconds(self._clock.now()))
+        rest = ~np.isin(windows, many)
+        if rest.any():
+            await _put_late(connection, [_late(windows[rest], self._catalogue.keys[slots[rest]])])
+
     async def keep_up(self, now: datetime) -> None:
         """Make all buckets that can be made by now."""
         await self.write_due(now)
         await self._advance(now - _LAG)
-        while await self._next_window():
+        while await self._next_window(now):
             pass
         while await self._next_late(now):
             pass
@@ -192,7 +207,7 @@ class Rollups:
             await connection.execute(_SQL["advance"], through)
             await connection.execute(_SQL["open_windows"], unmade)
             if late:
-                await put_late(connection, late)
+                await _put_late(connection, late)
         if self._tally is not None:
             self._tally.passed(microseconds(through))
 
@@ -205,18 +220,25 @@ class Rollups:
         spoiled = self._tally.spoiled(window_us)
         return None if spoiled.shape[0] > self._catalogue.keys.shape[0] * _FEW else spoiled
 
-    async def _next_window(self) -> bool:
+    async def _next_window(self, now: datetime) -> bool:
         """Make the buckets of some assets in the oldest window; whether there was one."""
         async with self._database.transaction() as connection:
             if not await connection.fetchval(_SQL["try_lock"]):
                 return False
-            window = await connection.fetchrow(_SQL["next_window"], *self._not_yet())
+            window = await connection.fetchrow(_SQL["next_window"], *self._not_yet(now))
             if window is None:
                 return False
             begins = window["begins"]
-            records = await connection.fetch(_SQL["next_keys"], window["after_key"], _ASSETS_AT_ONCE)
-            keys = [record["key"] for record in records]
-            await self._make(connection, keys, begins)
+            if window["after_key"] == 0:  # all of it will be made, of what is stored by now
+                await connection.execute(_SQL["forget_late"], begins)
+                self._late.pop(microseconds(begins), None)
+                self._reopened_us.pop(microseconds(begins), None)
+            keys: list[int] = []
+            there = await self._partitions.existing(connection, TABLE)
+            if not self._partitions.dropped(TABLE, there, begins, now):  # else what was made of them stays
+                records = await connection.fetch(_SQL["next_keys"], window["after_key"], _ASSETS_AT_ONCE)
+                keys = [record["key"] for record in records]
+                await self._make(connection, keys, begins)
             if len(keys) < _ASSETS_AT_ONCE:
                 await connection.execute(_SQL["close_window"], begins)
             else:
@@ -229,8 +251,10 @@ class Rollups:
             if not await connection.fetchval(_SQL["try_lock"]):
                 return False
             late: dict[datetime, set[int]] = {}
-            for record in await connection.fetch(_SQL["take_late"], *self._not_yet(), _LATE_AT_ONCE):
+            for record in await connection.fetch(_SQL["take_late"], *self._not_yet(now), _LATE_AT_ONCE):
                 late.setdefault(record["begins"], set()).add(record["asset"])
+                self._late.subtract((microseconds(record["begins"]),))
+            self._late = +self._late  # without what is nought or, noted by others, below it
             there = await self._partitions.existing(connection, TABLE) if late else []
             for begins, keys in late.items():
                 if self._partitions.dropped(TABLE, there, begins, now):
@@ -238,10 +262,12 @@ class Rollups:
                 await self._make(connection, sorted(keys), begins)
         return bool(late)
 
-    def _not_yet(self) -> tuple[list[datetime], list[datetime]]:
-        """Of which times samples can't be read by asset yet: beginnings and ends."""
-        unindexed = self._partitions.unindexed(TABLE)
-        return [partition.begins for partition in unindexed], [partition.ends for partition in unindexed]
+    def _not_yet(self, now: datetime) -> tuple[list[datetime], list[datetime]]:
+        """Of which times samples can't be read by asset yet, or late ones still come: beginnings and ends."""
+        spans = [(partition.begins, partition.ends) for partition in self._partitions.unindexed(TABLE)]
+        loud = [moment(w) for w, at in self._reopened_us.items() if microseconds(now) < at + _QUIET_US]
+        spans += [(begins, begins + _FIVE_MINUTES) for begins in loud]
+        return [begins for begins, _ in spans], [ends for _, ends in spans]
 
     async def _make(self, connection: Connection, keys: Sequence[int], begins: datetime) -> None:
         for table in TABLES.values():
@@ -260,8 +286,7 @@ class Rollups:
             await _copy(connection, table, made)
 
 
-async def put_late(connection: Connection, late: Iterable[Record]) -> None:
-    """Note buckets that have to be made again."""
+async def _put_late(connection: Connection, late: Iterable[Record]) -> None:
     columns = ("begins", "asset")
     await connection.copy_to_table("rollup_late", source=chunks(late), columns=columns, format="binary")
 
@@ -269,6 +294,14 @@ async def put_late(connection: Connection, late: Iterable[Record]) -> None:
 async def _copy(connection: Connection, table: str, buckets: Buckets) -> None:
     columns = ("at", "asset", "stats")
     await connection.copy_to_table(table, source=chunks([_encode(buckets)]), columns=columns, format="binary")
+
+
+def _before(samples: Sequence[Rows], through_us: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Windows and slots, each pair once, of the samples that lie before a time."""
+    late = [rows.only(rows.timestamps_us < through_us) for rows in samples]
+    pairs = [rows.timestamps_us // FIVE_MINUTES_US << 32 | rows.slots for rows in late]
+    unique = np.unique(np.concatenate([np.zeros(0, np.int64), *pairs]))
+    return (unique >> 32) * FIVE_MINUTES_US, unique & 0xFFFF_FFFF
 
 
 def _windows(begins: datetime, ends: datetime) -> Iterable[datetime]:

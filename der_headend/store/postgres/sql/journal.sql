@@ -12,10 +12,6 @@ delete from commits where writer_id = $1 and batch_id <> all ($2::uuid[])
 -- name: forget_writers
 delete from commits where stored_at < now() - interval '30 days'
 
--- Keeps the frontier where it is until the rows that were written on its word are there.
--- name: frontier
-select through from rollup_frontier for share
-
 -- name: put_marks
 insert into spools (spool_id, mark, marked_at)
 select n.spool_id, n.mark, now() from unnest($1::uuid[], $2::bigint[]) as n (spool_id, mark)

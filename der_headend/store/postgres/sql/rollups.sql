@@ -24,10 +24,20 @@ update rollup_frontier set through = $1
 -- name: open_windows
 insert into rollup_windows (begins) select unnest($1::timestamptz[])
 
+-- In order of time, so that two programs which do so at once wait for each other, and no longer.
+-- name: open_again
+insert into rollup_windows as w (begins) select unnest($1::timestamptz[]) order by 1
+on conflict (begins) do update set after_key = 0 where w.after_key <> 0
+
+-- Keeps the frontier where it is until the rows that were written on its word are there.
+-- name: hold_frontier
+select through from rollup_frontier for share
+
 -- name: newest_of_others
 select max(newest) from commits where writer_id <> $1
 
--- Windows and late five minutes of partitions that have no index yet ($1 to $2) wait for it.
+-- Windows and late five minutes of partitions that have no index yet ($1 to $2) wait for it. Whoever opens a window
+-- again waits until what is made of it is noted.
 -- name: next_window
 select w.begins, w.after_key from rollup_windows as w
 where not exists (
@@ -36,6 +46,7 @@ where not exists (
 )
 order by w.begins
 limit 1
+for update
 
 -- name: next_keys
 select key from assets where key > $1 order by key limit $2
@@ -45,6 +56,9 @@ update rollup_windows set after_key = $2 where begins = $1
 
 -- name: close_window
 delete from rollup_windows where begins = $1
+
+-- name: forget_late
+delete from rollup_late where begins = $1
 
 -- name: take_late
 delete from rollup_late

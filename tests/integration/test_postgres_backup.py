@@ -89,8 +89,13 @@ async def content(url: str) -> dict[str, list[str]]:
 
 
 async def test_restored_copy_has_every_row(
-    server: PostgresServer, url: str, store: PostgresStore, tmp_path: Path
+    server: PostgresServer,
+    url: str,
+    store: PostgresStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("der_headend.store.postgres.rollups._QUIET_US", 0)
     stored = of_everything()
     await store.commit(stored)
     await store.keep_up()

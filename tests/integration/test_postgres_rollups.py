@@ -120,7 +120,7 @@ STEPS = st.lists(
 
 
 @pytest.mark.timeout(300)  # an example takes a second, and several on a machine that is busy
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS, small_fleet=st.sampled_from([0, ASSETS]), few=st.sampled_from([0.05, 0.6]))
 async def test_history_equals_brute_force(
     url: str,

@@ -46,7 +46,6 @@ def cost_of(work: Callable[[], object]) -> Cost:
 def _observed(work: Callable[[], object], note: Callable[[FrameType, str, object], None]) -> None:
     """Do it with the collector at rest, which would call whoever asked to be told of it (hypothesis does)."""
     before = sys.getprofile()
-    gc.collect()
     gc.disable()
     sys.setprofile(note)
     try:

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 from uuid import UUID
 
+from der_core.assets import Asset
 from der_core.dispatch import InForce
 from der_core.signals import Signal
 
@@ -24,6 +26,17 @@ class RegisteredAsset:
     capacity_mwhr: float
     max_mw: float
     min_mw: float
+
+    @classmethod
+    def of(cls, asset: Asset) -> Self:
+        """What of an asset's description goes into a registration."""
+        return cls(
+            id=asset.id,
+            name=asset.name,
+            capacity_mwhr=asset.capacity_mwhr,
+            max_mw=asset.max_mw,
+            min_mw=asset.min_mw,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

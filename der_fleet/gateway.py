@@ -244,16 +244,7 @@ class Gateway:
             site_id=agent.site.id,
             site_name=agent.site.name,
             software=self._software,
-            assets=tuple(
-                RegisteredAsset(
-                    id=asset.id,
-                    name=asset.name,
-                    capacity_mwhr=asset.capacity_mwhr,
-                    max_mw=asset.max_mw,
-                    min_mw=asset.min_mw,
-                )
-                for asset in agent.assets
-            ),
+            assets=tuple(RegisteredAsset.of(asset) for asset in agent.assets),
             signals=CATALOGUE,
             heartbeat_s=self._heartbeat_s,
             spool_id=self.spool.spool_id,

@@ -113,16 +113,7 @@ class Agent:
             site_id=identity.site.id,
             site_name=identity.site.name,
             software=identity.software,
-            assets=tuple(
-                RegisteredAsset(
-                    id=asset.id,
-                    name=asset.name,
-                    capacity_mwhr=asset.capacity_mwhr,
-                    max_mw=asset.max_mw,
-                    min_mw=asset.min_mw,
-                )
-                for asset in identity.assets
-            ),
+            assets=tuple(RegisteredAsset.of(asset) for asset in identity.assets),
             signals=CATALOGUE,
             heartbeat_s=identity.heartbeat_s,
             spool_id=spool.spool_id,

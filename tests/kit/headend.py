@@ -182,16 +182,7 @@ def gateway(
         site_id=site_id,
         site_name=INVENTORY.sites[site_id].name,
         software="test",
-        assets=tuple(
-            RegisteredAsset(
-                id=a,
-                name=INVENTORY.assets[a].name,
-                capacity_mwhr=INVENTORY.assets[a].capacity_mwhr,
-                max_mw=INVENTORY.assets[a].max_mw,
-                min_mw=INVENTORY.assets[a].min_mw,
-            )
-            for a in chosen
-        ),
+        assets=tuple(RegisteredAsset.of(INVENTORY.assets[a]) for a in chosen),
         signals=CORE_SIGNALS,
         heartbeat_s=10.0,
         spool_id=spool_id or uuid4(),

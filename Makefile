@@ -82,7 +82,7 @@ lock: | $(BIN)/uv ## Recompile the locks; pins stay unless ARGS=--upgrade
 	@echo "==> requirements-dev.txt"
 	@$(COMPILE) --extra dev --no-emit-package der-fleet pyproject.toml --output-file requirements-dev.txt
 	@echo "==> requirements.txt"
-	@$(COMPILE) --constraint requirements-dev.txt --extra headend --extra edge --extra cli pyproject.toml \
+	@$(COMPILE) --constraint requirements-dev.txt --extra headend --extra console --extra edge --extra cli pyproject.toml \
 		--output-file requirements.txt
 	@echo "==> requirements-bench.txt"
 	@$(COMPILE) --constraint requirements-dev.txt --extra bench pyproject.toml --output-file requirements-bench.txt

@@ -34,6 +34,7 @@ BENCHMARKS: Mapping[str, str] = {
     "t9": "bench.t9_split",
     "back-pressure": "bench.back_pressure",
     "flat": "bench.flat",
+    "consoles": "bench.consoles",
 }
 """By name, the module with a ``TITLE`` and ``measure(run)``."""
 

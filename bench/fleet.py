@@ -103,7 +103,7 @@ class Fleet:
         self._run = run
         self._headend = headend
         self._load = load
-        before = headend.sessions()
+        self._others = headend.sessions()
         flags = {
             "--inventory": load.path,
             "--rate": load.rate,
@@ -120,7 +120,7 @@ class Fleet:
         )
         run.stack.enter_context(self.program)
         began_s = time.monotonic()
-        self.await_agents(before + load.agents)
+        self.await_agents(self._others + load.agents)
         self.connected_after_s = time.monotonic() - began_s
         run.say(f"{load.agents:,} agents connected after {self.connected_after_s:.1f} s")
 
@@ -173,11 +173,14 @@ class Fleet:
             )
 
     def ledger(self) -> Ledger:
-        """Wait until it has ended, and all it generated is stored."""
+        """Wait until it has ended, all it generated is stored, and the headend has seen it go."""
         self._run.say("waiting until all is acknowledged")
         code = self.program.wait(deadline_s=self._load.for_s + 2 * _DRAIN_S)
         if code:
             raise BenchFailed(f"the fleet ended with exit code {code}\n{self._last()}")
+        await_that(
+            lambda: self._headend.sessions() <= self._others, "its sessions to end", deadline_s=_CONNECT_S
+        )
         told: Ledger = json.loads(self.program.stdout[-1])
         return told
 

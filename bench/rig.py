@@ -83,6 +83,7 @@ class Headend:
         self._run = run
         self._http_port, self._grpc_port = free_port(), free_port()
         self.grpc_address = f"127.0.0.1:{self._grpc_port}"
+        self.url = f"http://127.0.0.1:{self._http_port}"
         self._env = {
             "ASSETS_PATH": str(inventory),
             "HEADEND_HTTP_ADDR": f"127.0.0.1:{self._http_port}",

@@ -2,36 +2,28 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from der_cli.names import Known, resolve
 from der_cli.screen import SIGN_CONVENTION, live, mw, number, out, print_json, status, words
 from der_cli.table import Column, show
+from der_cli.targets import SiteOption, site_id_of
 from der_cli.world import DEFAULT_HEADEND, HeadendOption, JsonOption, world_of
 from der_client.models import Asset
 
 
 def assets(
     ctx: typer.Context,
-    site: Annotated[str | None, typer.Option(metavar="NAME|ID", help="Only the assets of this site.")] = None,
+    site: SiteOption = None,
     headend: HeadendOption = DEFAULT_HEADEND,
     as_json: JsonOption = False,
 ) -> None:
     """Show the assets: limits, and what each is doing now."""
     world = world_of(ctx)
     with world.headend(headend) as client:
-        listed = list(client.assets())
-    if site is not None:
-        site_id = resolve(
-            site,
-            lambda: {Known(asset["site_id"], asset["site_name"]) for asset in listed},
-            what="site",
-            option="--site",
-        )
-        listed = [asset for asset in listed if asset["site_id"] == site_id]
+        site_id = None if site is None else site_id_of(client, site)
+        listed = list(client.assets(site_id=site_id))
     if as_json:
         print_json(listed)
     else:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from der_cli.progress import progressing
 from der_cli.screen import UNKNOWN, out, print_json, words
 from der_cli.table import Column, show
 from der_cli.world import JsonOption, world_of
@@ -51,10 +52,14 @@ def status(url: UrlOption, as_json: JsonOption = False) -> None:
 
 
 @db.command()
-def migrate(url: UrlOption) -> None:
+def migrate(url: UrlOption, as_json: JsonOption = False) -> None:
     """Bring the schema up to date, as a headend does when it starts."""
-    done = _ask("migrate", url)["migrated"]
-    out().print("The schema was migrated." if done else "The schema was up to date.")
+    with progressing("Migrating"):
+        done = _ask("migrate", url)
+    if as_json:
+        print_json(done)
+    else:
+        out().print("The schema was migrated." if done["migrated"] else "The schema was up to date.")
 
 
 @db.command()
@@ -63,14 +68,18 @@ def reset(
     url: UrlOption,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Also a database on another machine.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Empty every table. Destructive; stop the headend first."""
     if not yes:
         if not world_of(ctx).at_a_terminal():
             raise typer.BadParameter("nobody can be asked here; say that it is meant", param_hint="--yes")
-        typer.confirm("Everything in the database will be lost. Go on?", abort=True)
-    _ask("reset", url, *(["--force"] if force else []))
-    out().print("The database is empty.")
+        typer.confirm("Everything in the database will be lost. Go on?", abort=True, err=as_json)
+    done = _ask("reset", url, *(["--force"] if force else []))
+    if as_json:
+        print_json(done)
+    else:
+        out().print("The database is empty.")
 
 
 def _state(found: dict[str, Any]) -> str:
@@ -84,8 +93,9 @@ def _state(found: dict[str, Any]) -> str:
 
 
 def _ask(action: str, url: str, *more: str) -> dict[str, Any]:
-    command = [sys.executable, "-m", "der_headend.database", action, f"--database-url={url}", *more]
-    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True, env=dict(os.environ))
+    command = [sys.executable, "-m", "der_headend.database", action, *more]
+    environment = {**os.environ, "DATABASE_URL": url}
+    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True, env=environment)
     if done.returncode:
         raise typer.Exit(1)
     answer: dict[str, Any] = json.loads(done.stdout)

@@ -91,7 +91,7 @@ def _inventory(given: Path | None) -> tuple[Path, Inventory]:
         inventory = load_inventory(path)
     except StartFailed as failed:
         for line in failed.lines:
-            err().print(line, markup=False, soft_wrap=True)
+            err().print(line, soft_wrap=True)
         raise typer.Exit(_USAGE) from None
     if not inventory.assets:
         complain(f"{path} has no assets, so there is nothing to demonstrate")

@@ -9,48 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from der_cli.processes import reachable
+from der_cli.variables import OF_AGENT, OF_HEADEND
 from der_core.assets import Inventory, Site
 from der_runtime.addresses import HostPort
 
-DROPPED = frozenset(
-    {
-        "ASSETS_PATH",
-        "ASSET_ID",
-        "ASSET_LOCATION",
-        "ASSET_NAME",
-        "ASSET_TYPE",
-        "CAPACITY_MWHR",
-        "DATABASE_URL",
-        "DB_RESET",
-        "EFFICIENCY",
-        "FAILSAFE_AFTER_S",
-        "FAILSAFE_MW",
-        "GATEWAY_ID",
-        "GATEWAY_SITE_ID",
-        "HEADEND_GRPC",
-        "HEADEND_GRPC_ADDR",
-        "HEADEND_HTTP_ADDR",
-        "HEARTBEAT_S",
-        "HISTORY_SAMPLES",
-        "MAX_MW",
-        "MAX_SOC_PCT",
-        "MIN_MW",
-        "MIN_SOC_PCT",
-        "RAMP_RATE_MW_PER_MIN",
-        "RESET_DB",
-        "RETENTION_DAYS",
-        "ROLLUP_RETENTION_DAYS",
-        "SITE_ID",
-        "SITE_NAME",
-        "SPLIT_WEIGHTING",
-        "SPOOL_MAX_BYTES",
-        "SPOOL_PATH",
-        "TICK_S",
-    }
-)
+_PASSED = {"ALLOW_INSECURE", "LOG_FORMAT", "LOG_LEVEL", "RUST_LOG", "SIM_FAULTS_PER_HOUR", "SIM_SEED"}
+DROPPED = (OF_HEADEND | OF_AGENT) - _PASSED
 """Variables of the programs that the demo sets itself or leaves unset; the rest passes."""
-
-_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not listened on
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +55,8 @@ def plan(
     storing = {} if database_url is None else {"DATABASE_URL": database_url}
     sites = tuple(site for site in inventory.sites.values() if inventory.assets_of(site.id))
     return Plan(
-        url=f"http://{_reachable(http)}",
-        grpc=str(_reachable(grpc)),
+        url=f"http://{reachable(http)}",
+        grpc=str(reachable(grpc)),
         sites=sites,
         inventory=inventory,
         headend=Launch(
@@ -105,13 +71,8 @@ def plan(
                 # A quiet demo unless somebody asks for trouble.
                 {"SIM_FAULTS_PER_HOUR": "0"}
                 | shared
-                | {"HEADEND_GRPC": str(_reachable(grpc)), "SITE_ID": str(site.id), "TICK_S": "1"},
+                | {"HEADEND_GRPC": str(reachable(grpc)), "SITE_ID": str(site.id), "TICK_S": "1"},
             )
             for site in sites
         ),
     )
-
-
-def _reachable(address: HostPort) -> HostPort:
-    """Where this machine reaches what listens at ``address``."""
-    return HostPort(_ANYWHERE.get(address.host, address.host), address.port)

@@ -4,21 +4,25 @@ Positive MW = discharge / export, negative MW = charge / import.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID, uuid4
 
 import typer
 
+from der_cli.completion import complete_asset, complete_site
 from der_cli.dispatch_view import show_preview, show_record, show_transitions
-from der_cli.follow import as_wished, follow, settled
-from der_cli.names import Known, resolve
+from der_cli.follow import as_wished, ended, follow, settled
+from der_cli.progress import progressing
 from der_cli.screen import err, instant, print_json, words
+from der_cli.targets import asset_id_of, site_id_of
 from der_cli.world import DEFAULT_HEADEND, HeadendOption, JsonOption, World, world_of
-from der_client import HeadendClient, HeadendUnreachable
+from der_client import HeadendClient, HeadendError, HeadendUnreachable
 from der_client.models import Dispatch
 
 _NOT_AS_WISHED = 1
+_FOLLOW_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +40,15 @@ class _Order:
 def dispatch(
     ctx: typer.Context,
     mw: Annotated[float, typer.Option(metavar="MW", help="+ discharges / exports, - charges / imports.")],
-    asset: Annotated[str | None, typer.Option(metavar="NAME|ID", help="The asset to command.")] = None,
+    asset: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|ID", help="The asset to command.", autocompletion=complete_asset),
+    ] = None,
     site: Annotated[
-        str | None, typer.Option(metavar="NAME|ID", help="The site to command; it is split.")
+        str | None,
+        typer.Option(
+            metavar="NAME|ID", help="The site to command; it is split.", autocompletion=complete_site
+        ),
     ] = None,
     duration_s: Annotated[
         float | None,
@@ -59,7 +69,13 @@ def dispatch(
         ),
     ] = None,
     wait: Annotated[bool, typer.Option(help="Follow it until it is active or over.")] = True,
-    timeout_s: Annotated[float, typer.Option(metavar="S", min=0, help="How long to follow it.")] = 30.0,
+    until_end: Annotated[bool, typer.Option("--until-end", help="Follow it until it is over.")] = False,
+    timeout_s: Annotated[
+        float | None,
+        typer.Option(
+            metavar="S", min=0, help="How long to follow it.", show_default="30; with --until-end no limit"
+        ),
+    ] = None,
     preview: Annotated[
         bool,
         typer.Option("--preview", help="Show the split and ask. Without a terminal: send only with --yes."),
@@ -71,12 +87,18 @@ def dispatch(
     """Command an asset or a site: der dispatch --site Gateway-Test --mw 12."""
     world = world_of(ctx)
     _check(mw, asset, site)
+    _check_seconds("--duration-s", duration_s)
+    _check_seconds("--ttl-s", ttl_s)
+    if until_end and not wait:
+        raise typer.BadParameter("either follow it or do not", param_hint="--until-end / --no-wait")
+    enough, limit_s = (ended, math.inf) if until_end else (settled, _FOLLOW_S)
+    limit_s = limit_s if timeout_s is None else timeout_s
     with world.headend(headend) as client:
         order = _Order(
             id=str(id or uuid4()),
             mw=mw,
-            asset_id=asset and _asset_id(client, asset),
-            site_id=site and _site_id(client, site),
+            asset_id=asset and asset_id_of(client, asset),
+            site_id=site and site_id_of(client, site),
             duration_s=duration_s,
             ttl_s=ttl_s,
         )
@@ -84,12 +106,12 @@ def dispatch(
             return
         record = _send(client, order)
         if wait:
-            record = _follow(client, record, world, timeout_s=timeout_s, as_json=as_json)
+            record = _follow(client, record, world, enough=enough, timeout_s=limit_s, as_json=as_json)
     if as_json:
         print_json(record)
     else:
         show_record(record)
-    _conclude(record, waited_s=timeout_s if wait else None)
+    _conclude(record, enough=enough, waited_s=limit_s if wait else None)
 
 
 def _check(mw: float, asset: str | None, site: str | None) -> None:
@@ -99,22 +121,9 @@ def _check(mw: float, asset: str | None, site: str | None) -> None:
         raise typer.BadParameter("name the target: either --asset or --site", param_hint="--asset / --site")
 
 
-def _asset_id(client: HeadendClient, text: str) -> str:
-    return resolve(
-        text,
-        lambda: (Known(each["id"], each["name"]) for each in client.assets()),
-        what="asset",
-        option="--asset",
-    )
-
-
-def _site_id(client: HeadendClient, text: str) -> str:
-    return resolve(
-        text,
-        lambda: (Known(each["id"], each["name"]) for each in client.sites()),
-        what="site",
-        option="--site",
-    )
+def _check_seconds(option: str, value: float | None) -> None:
+    if value is not None and not 0.0 < value < math.inf:
+        raise typer.BadParameter("expected a number of seconds above 0, such as 900", param_hint=option)
 
 
 def _confirmed(client: HeadendClient, order: _Order, world: World, *, yes: bool, as_json: bool) -> bool:
@@ -145,8 +154,8 @@ def _send(client: HeadendClient, order: _Order) -> Dispatch:
             duration_s=order.duration_s,
             ttl_s=order.ttl_s,
         )
-    except HeadendUnreachable as error:
-        if error.maybe_done:
+    except (HeadendUnreachable, KeyboardInterrupt) as error:
+        if isinstance(error, KeyboardInterrupt) or error.maybe_done:
             err().print(
                 f"It may have been accepted all the same. The same command with --id {order.id} tells, "
                 "and cannot send it twice.",
@@ -156,20 +165,31 @@ def _send(client: HeadendClient, order: _Order) -> Dispatch:
 
 
 def _follow(
-    client: HeadendClient, record: Dispatch, world: World, *, timeout_s: float, as_json: bool
+    client: HeadendClient,
+    record: Dispatch,
+    world: World,
+    *,
+    enough: Callable[[Dispatch], bool],
+    timeout_s: float,
+    as_json: bool,
 ) -> Dispatch:
     latest, shown, dispatch_id = record, 0, record["id"]
+    steps = follow(
+        record,
+        fetch=lambda: client.get_dispatch(dispatch_id),
+        sleep=world.sleep,
+        monotonic=world.monotonic,
+        enough=enough,
+        timeout_s=timeout_s,
+    )
     try:
-        for latest in follow(
-            record,
-            fetch=lambda: client.get_dispatch(dispatch_id),
-            sleep=world.sleep,
-            monotonic=world.monotonic,
-            timeout_s=timeout_s,
-        ):
-            if not as_json:
-                shown = show_transitions(latest, after=shown)
-    except (KeyboardInterrupt, HeadendUnreachable):
+        with progressing("Following; Ctrl-C leaves it to itself. It is") as progress:
+            for latest in steps:
+                progress(latest["state"])
+                if not as_json and len(latest["transitions"]) > shown:
+                    with progress.aside():
+                        shown = show_transitions(latest, after=shown)
+    except (KeyboardInterrupt, HeadendError):
         err().print(
             f"No longer following; dispatch {dispatch_id} goes on without this command.", soft_wrap=True
         )
@@ -177,14 +197,18 @@ def _follow(
     return latest
 
 
-def _conclude(record: Dispatch, *, waited_s: float | None) -> None:
+def _conclude(record: Dispatch, *, enough: Callable[[Dispatch], bool], waited_s: float | None) -> None:
     """Say what is not as wished, and end with the exit code for it."""
-    if as_wished(record) or (waited_s is None and not settled(record)):
+    if waited_s is None and not settled(record):
         return
-    if settled(record):
+    if as_wished(record) and (waited_s is None or enough(record)):
+        return
+    if ended(record):
         reason = record["transitions"][-1]["reason"] if record["transitions"] else None
         why = f": {words(reason)}" if reason else ""
         err().print(f"The dispatch was not carried out: it is {words(record['state'])}{why}.", soft_wrap=True)
+    elif settled(record):
+        err().print(f"Still {words(record['state'])} after {waited_s:g} s; it goes on.", soft_wrap=True)
     else:
         err().print(
             f"Still {words(record['state'])} after {waited_s:g} s. It stays in the queue until "

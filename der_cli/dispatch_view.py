@@ -31,8 +31,8 @@ def show_preview(split: Preview, *, mw: float) -> None:
 def show_transitions(record: Dispatch, *, after: int) -> int:
     """The steps that were not shown yet, one line each; how many are shown by now."""
     for step in record["transitions"][after:]:
-        line = Text(f"{instant(step['at']):%H:%M:%S.%f}"[:-3], style="dim")
-        line.append(f"  {words(step['state']):<13}", style=_style(step["state"]) or "default")
+        line = Text.assemble((f"{instant(step['at']):%H:%M:%S.%f}"[:-3], "dim"))
+        line.append(f"  {words(step['state']):<13}", style=style_of(step["state"]) or "default")
         line.append(f"  {words(step['by'])}", style="dim")
         if step["reason"]:
             line.append(f"  {words(step['reason'])}")
@@ -48,7 +48,7 @@ def show_record(record: Dispatch) -> None:
         Column("Allocated", lambda part: _power(part["mw"]), rank=1, right=True),
         Column("Applied", lambda part: _power(part["applied_mw"]), right=True),
         Column("Measured", lambda part: _power(part["measured_mw"]), rank=3, right=True),
-        Column("State", lambda part: Text(words(part["state"]), style=_style(part["state"]))),
+        Column("State", lambda part: Text(words(part["state"]), style=style_of(part["state"]))),
         Column("Reason", lambda part: words(part["reason"]), rank=2),
     ]
     title = f"Dispatch {record['id']}: {words(record['state'])}"
@@ -79,7 +79,8 @@ def _warn(text: str) -> None:
     out().print(Text(f"! {text}", style="yellow"), soft_wrap=True)
 
 
-def _style(state: str) -> str:
+def style_of(state: str) -> str:
+    """In which colour a state of a dispatch is shown."""
     if state in {State.ACTIVE, State.COMPLETED}:
         return "green"
     return "red" if state in FINAL_STATES else ""

@@ -1,4 +1,4 @@
-"""Following a dispatch: ask modestly until it is active or over, and say what became of it.
+"""Following a dispatch: ask modestly until it is as far as one wants to see it, and say what became of it.
 
 The decisions are here, free of terminal and network; ``dispatch`` does the talking.
 """
@@ -15,7 +15,12 @@ _SLOWER = 1.5
 
 def settled(record: Dispatch) -> bool:
     """Whether there is nothing more to wait for: it is active, or it has ended."""
-    return record["state"] == State.ACTIVE or record["state"] in FINAL_STATES
+    return record["state"] == State.ACTIVE or ended(record)
+
+
+def ended(record: Dispatch) -> bool:
+    """Whether nothing more can become of it."""
+    return record["state"] in FINAL_STATES
 
 
 def as_wished(record: Dispatch) -> bool:
@@ -29,16 +34,17 @@ def follow(
     fetch: Callable[[], Dispatch],
     sleep: Callable[[float], None],
     monotonic: Callable[[], float],
+    enough: Callable[[Dispatch], bool],
     timeout_s: float,
 ) -> Iterator[Dispatch]:
-    """The record as it is, then each time it was looked at again, until it is settled or ``timeout_s`` is over.
+    """The record as it is, then each time it was looked at again, until it is ``enough`` or ``timeout_s`` is over.
 
     The pauses grow to a second, and are short again after every change.
     """
     end = monotonic() + timeout_s
     pause_s = _FIRST_PAUSE_S
     yield record
-    while not settled(record) and (left_s := end - monotonic()) > 0:
+    while not enough(record) and (left_s := end - monotonic()) > 0:
         sleep(min(pause_s, left_s))
         before, record = record, fetch()
         pause_s = _FIRST_PAUSE_S if record != before else min(pause_s * _SLOWER, _LONGEST_PAUSE_S)

@@ -12,20 +12,28 @@ from typer.core import TyperGroup
 
 from der_cli.agents import agents
 from der_cli.assets import assets
+from der_cli.bugreport.command import bugreport
+from der_cli.console import console
 from der_cli.db import db
 from der_cli.demo import demo
 from der_cli.dispatch import dispatch
+from der_cli.dispatches import cancel, dispatches, release
+from der_cli.doctor.command import doctor
+from der_cli.events import ack, events
 from der_cli.fleet import fleet
+from der_cli.history import history
 from der_cli.screen import words
+from der_cli.sites import sites
 from der_cli.telemetry import telemetry
+from der_cli.watch.command import watch
 from der_client import HeadendProblem, HeadendUnreachable
 from der_core import __version__
 
 _REFUSED, _UNREACHABLE = 1, 3
 
 EXIT_CODES = (
-    "Exit codes: 0 done; 1 refused or failed, or the dispatch did not come into force; 2 wrong usage; "
-    "3 the headend is unreachable; 130 interrupted."
+    "Exit codes: 0 done; 1 refused or failed, the dispatch did not come into force, or the doctor found something; "
+    "2 wrong usage; 3 the headend is unreachable; 130 interrupted."
 )
 
 
@@ -55,10 +63,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, dispatch, assets, agents, telemetry):
-    app.command(epilog=EXIT_CODES)(command)
-app.add_typer(db, name="db", epilog=EXIT_CODES)
-app.add_typer(fleet, name="fleet", epilog=EXIT_CODES)
+_PANELS = {
+    "Look": (watch, assets, sites, agents, telemetry, history, events),
+    "Command": (dispatch, dispatches, cancel, release, ack),
+    "Run and mend": (demo, console, doctor, bugreport),
+}
+for panel, commands in _PANELS.items():
+    for command in commands:
+        app.command(epilog=EXIT_CODES, rich_help_panel=panel)(command)
+app.add_typer(db, name="db", epilog=EXIT_CODES, rich_help_panel="Run and mend")
+app.add_typer(fleet, name="fleet", epilog=EXIT_CODES, rich_help_panel="Run and mend")
 
 
 def _show_version(wanted: bool) -> None:

@@ -33,17 +33,23 @@ class Freshness(Enum):
 
 def out() -> Console:
     """The console on stdout as it is now."""
-    return Console(highlight=False)
+    return Console(highlight=False, markup=False, emoji=False)
 
 
 def err() -> Console:
     """The console on stderr as it is now."""
-    return Console(highlight=False, stderr=True)
+    return Console(highlight=False, markup=False, emoji=False, stderr=True)
 
 
 def print_json(value: Any) -> None:
     """The JSON as the headend served it, indented."""
     sys.stdout.write(f"{json.dumps(value, indent=2, ensure_ascii=False)}\n")
+
+
+def print_json_line(value: Any) -> None:
+    """The JSON on one line, at once."""
+    sys.stdout.write(f"{json.dumps(value, ensure_ascii=False)}\n")
+    sys.stdout.flush()
 
 
 def mw(value: float | None) -> str:

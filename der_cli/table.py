@@ -13,6 +13,8 @@ from rich.text import Text
 T = TypeVar("T")
 
 _GAP = 2
+_ENOUGH = 36
+"""So much of a text has to be seen, be it a name or an id; one that is longer does not drive out other columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +40,24 @@ def show(
     title: str | None = None,
 ) -> None:
     """Print a table of as many of the columns as fit the width of the console."""
+    if title is not None:
+        console.print(Text(title, style="bold"))
+    console.print(laid_out(columns, rows, width=console.width))
+    console.print(Text(caption, style="dim"))
+
+
+def laid_out(columns: Sequence[Column[T]], rows: Iterable[T], *, width: int) -> Table:
+    """A table of as many of the columns as fit into ``width``."""
     lines = [[_text(column.cell(row)) for column in columns] for row in rows]
-    widths = [
+    wanted = [
         max([cell_len(column.header), *(cell_len(line[place].plain) for line in lines)])
         for place, column in enumerate(columns)
     ]
-    kept = fitting([column.rank for column in columns], widths, console.width)
+    needed = [
+        each if column.right else min(each, _ENOUGH) for column, each in zip(columns, wanted, strict=True)
+    ]
+    kept = fitting([column.rank for column in columns], needed, width)
+    left = width - sum(needed[place] + _GAP for place in kept) + _GAP
     table = Table(
         box=box.SIMPLE_HEAD,
         padding=(0, _GAP - 1, 0, 0),  # the box adds one
@@ -52,18 +66,20 @@ def show(
     )
     for place in kept:
         column = columns[place]
+        most = needed[place]
+        if not column.right:
+            most = min(max(most + left, cell_len(column.header)), wanted[place])
+            left -= most - needed[place]
         table.add_column(
             Text(column.header),
             justify="right" if column.right else "left",
+            max_width=most,
             no_wrap=True,
             overflow="ellipsis",
         )
     for line in lines:
         table.add_row(*(line[place] for place in kept))
-    if title is not None:
-        console.print(Text(title, style="bold"))
-    console.print(table)
-    console.print(Text(caption, style="dim"))
+    return table
 
 
 def fitting(ranks: Sequence[int], widths: Sequence[int], room: int) -> list[int]:

@@ -4,9 +4,10 @@ from typing import Annotated
 
 import typer
 
-from der_cli.names import Known, resolve
+from der_cli.completion import complete_asset
 from der_cli.screen import SIGN_CONVENTION, live, mw, number, out, print_json, since, status, words
 from der_cli.table import Column, show
+from der_cli.targets import asset_id_of
 from der_cli.world import DEFAULT_HEADEND, HeadendOption, JsonOption, World, world_of
 from der_client import HeadendClient
 from der_client.models import Asset, Sample
@@ -16,7 +17,12 @@ def telemetry(
     ctx: typer.Context,
     asset: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME|ID]", help="One asset, with all its signals.", show_default=False),
+        typer.Argument(
+            metavar="[NAME|ID]",
+            help="One asset, with all its signals.",
+            show_default=False,
+            autocompletion=complete_asset,
+        ),
     ] = None,
     headend: HeadendOption = DEFAULT_HEADEND,
     as_json: JsonOption = False,
@@ -52,12 +58,7 @@ def _show_all(listed: list[Asset], world: World, *, as_json: bool) -> None:
 
 
 def _show_one(client: HeadendClient, text: str, world: World, *, as_json: bool) -> None:
-    asset_id = resolve(
-        text,
-        lambda: (Known(each["id"], each["name"]) for each in client.assets()),
-        what="asset",
-        option="ASSET",
-    )
+    asset_id = asset_id_of(client, text, option="ASSET")
     sample = client.telemetry(asset_id)
     if as_json:
         print_json(sample)

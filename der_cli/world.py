@@ -5,16 +5,23 @@ Tests hand in a ``World`` of their own; in earnest it is made of the real networ
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Annotated
+from urllib.parse import urlsplit
 
+import httpx
 import typer
 
+from der_cli.processes import Process, running
 from der_client import HeadendClient
+from der_runtime.addresses import is_loopback
 
 DEFAULT_HEADEND = "http://127.0.0.1:3001"
+
+_DATE_WITHIN_S = 3.0
 
 HeadendOption = Annotated[
     str,
@@ -27,6 +34,21 @@ JsonOption = Annotated[
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _clock_ahead_s(url: str) -> float | None:
+    """How far the clock of a headend is ahead of this machine's, by the date of an answer, in whole seconds."""
+    host, before = urlsplit(url).hostname or "", time.time()
+    try:
+        answer = httpx.get(f"{url}/healthz", timeout=_DATE_WITHIN_S, trust_env=not is_loopback(host))
+        told = answer.headers.get("date")
+        date = parsedate_to_datetime(told) if told else None
+    except (httpx.HTTPError, ValueError):
+        return None
+    if date is None:
+        return None
+    off = date.timestamp() + 0.5 - (before + time.time()) / 2
+    return 0.0 if abs(off) < 1.0 else off
 
 
 def _at_a_terminal() -> bool:
@@ -42,6 +64,8 @@ class World:
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     at_a_terminal: Callable[[], bool] = _at_a_terminal
+    processes: Callable[[], Sequence[Process] | None] = running
+    clock_ahead_s: Callable[[str], float | None] = _clock_ahead_s
 
     def headend(self, url: str) -> HeadendClient:
         """A client for the headend at ``url``.

@@ -86,6 +86,14 @@ class Agent(TypedDict):
     site_name: str
     connected_at: str
     last_seen_at: str
+    software: str | None
+    heartbeat_s: float | None
+    heartbeats_missed: int | None
+    last_heartbeat_at: str | None
+    spooled_records: int | None
+    spooled_bytes: int | None
+    dropped_records: int | None
+    clock_skew_s: float | None
     assets: list[AgentAsset]
     sessions: list[Session]
 
@@ -107,6 +115,36 @@ class Sample(TypedDict):
     status: str | None
     online: bool
     signals: dict[str, float | str]
+
+
+class Statistics(TypedDict):
+    """A number over one bucket, in the signal's unit."""
+
+    mean: float | None
+    min: float | None
+    max: float | None
+    last: float | None
+
+
+class LastState(TypedDict):
+    """A state over one bucket."""
+
+    last: str | None
+
+
+class Bucket(TypedDict):
+    """What was measured of an asset over a minute, five minutes or an hour; ``timestamp`` is when it begins."""
+
+    asset_id: str
+    site_id: str
+    asset_type: str
+    timestamp: str
+    current_mw: Statistics
+    setpoint_mw: Statistics
+    soc_mwhr: Statistics
+    soc_pct: Statistics
+    status: LastState
+    signals: dict[str, Statistics | LastState]
 
 
 class Transition(TypedDict):
@@ -194,3 +232,52 @@ class Preview(TypedDict):
     unserved_mw: float
     skipped: list[Skipped]
     warnings: list[str]
+
+
+class Event(TypedDict):
+    """Something that a person may want to know; ``kind`` tells a notice from an alarm that was raised or cleared."""
+
+    id: str
+    at: str
+    site_id: str
+    asset_id: str | None
+    severity: str
+    kind: str
+    code: str
+    message: str
+    acknowledged_at: str | None
+
+
+class Heartbeat(TypedDict):
+    """A sign of life of the agent that serves an asset, with how full its spool was."""
+
+    asset_id: str
+    agent_id: str
+    session_id: str
+    at: str
+    received_at: str
+    spooled_records: int
+    spooled_bytes: int
+    dropped_records: int
+
+
+class Health(TypedDict):
+    """The headend is alive; ``version`` is the program's."""
+
+    status: str
+    version: str
+
+
+class CheckResult(TypedDict):
+    """One thing that must work for the headend to be ready."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+class Readiness(TypedDict):
+    """Whether the headend can do its work, and if not, what is in its way."""
+
+    ready: bool
+    checks: list[CheckResult]

@@ -5,10 +5,21 @@ from typing import Any
 
 import httpx
 
-from der_client.errors import HeadendProblem, HeadendUnreachable
+from der_client.errors import (
+    Conflict,
+    HeadendProblem,
+    HeadendUnreachable,
+    Invalid,
+    NotFound,
+    ServerFault,
+    Unavailable,
+)
+from der_client.models import Readiness
 
+_JSON = "application/json"
 _PROBLEM = "application/problem+json"
 _CURSOR = "X-Next-Cursor"
+_NOT_READY = 503
 
 
 def body_of(response: httpx.Response) -> Any:
@@ -18,18 +29,37 @@ def body_of(response: httpx.Response) -> Any:
         HeadendProblem: the headend refused or failed.
         HeadendUnreachable: what answered does not speak the headend's API.
     """
-    content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type not in {"application/json", _PROBLEM}:
+    content_type = _content_type(response)
+    if content_type not in {_JSON, _PROBLEM}:
         raise _not_a_headend(response, content_type or "no content type")
-    try:
-        body = response.json()
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        raise _not_a_headend(response, "broken JSON") from None
+    body = _parsed(response)
     if response.is_success:
         return body
     if content_type != _PROBLEM or not isinstance(body, dict):
         raise _not_a_headend(response, "an error that is no problem document")
     raise _problem(response, body)
+
+
+def text_of(response: httpx.Response) -> str:
+    """The text of a successful response; raises as ``body_of`` does."""
+    if not response.is_success or _content_type(response) != "text/plain":
+        body_of(response)
+        raise _not_a_headend(response, "JSON where text was asked for")
+    return response.text
+
+
+def readiness_of(response: httpx.Response) -> Readiness:
+    """What ``/readyz`` says, be it ready (200) or not (503); raises as ``body_of`` does."""
+    if response.status_code == _NOT_READY and _content_type(response) == _JSON:
+        body: Readiness = _parsed(response)
+        return body
+    ready: Readiness = body_of(response)
+    return ready
+
+
+def is_ready(response: httpx.Response) -> bool:
+    """Whether ``/readyz`` says so; raises as ``body_of`` does."""
+    return readiness_of(response)["ready"]
 
 
 def next_cursor(response: httpx.Response) -> str | None:
@@ -38,15 +68,54 @@ def next_cursor(response: httpx.Response) -> str | None:
     return cursor or None
 
 
+def check_stream(response: httpx.Response) -> None:
+    """Nothing, if events follow; raises as ``body_of`` does if not."""
+    if not response.is_success:
+        body_of(response)
+    if _content_type(response) != "text/event-stream":
+        raise _not_a_headend(response, _content_type(response) or "no content type")
+
+
+def retry_after_s(response: httpx.Response) -> float | None:
+    """In how many seconds a part that is away may be asked again; ``None`` if it does not say."""
+    said = response.headers.get("Retry-After", "")
+    return float(said) if response.status_code == _NOT_READY and said.isdecimal() else None
+
+
+def _content_type(response: httpx.Response) -> str:
+    header: str = response.headers.get("content-type", "")
+    return header.partition(";")[0].strip().lower()
+
+
+def _parsed(response: httpx.Response) -> Any:
+    try:
+        return response.json()
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise _not_a_headend(response, "broken JSON") from None
+
+
 def _problem(response: httpx.Response, body: dict[str, Any]) -> HeadendProblem:
     field = body.get("field")
-    return HeadendProblem(
-        code=str(body.get("code") or "unknown"),
-        status=response.status_code,
-        title=str(body.get("title") or response.reason_phrase),
-        detail=str(body.get("detail") or ""),
-        field=None if field is None else str(field),
-    )
+    status = response.status_code
+    said: dict[str, Any] = {
+        "code": str(body.get("code") or "unknown"),
+        "status": status,
+        "title": str(body.get("title") or response.reason_phrase),
+        "detail": str(body.get("detail") or ""),
+        "field": None if field is None else str(field),
+    }
+    match status:
+        case 404:
+            return NotFound(**said)
+        case 409:
+            return Conflict(**said)
+        case 400 | 413 | 422:
+            return Invalid(**said)
+        case 503:
+            return Unavailable(**said, retry_after_s=retry_after_s(response))
+        case _ if response.is_server_error:
+            return ServerFault(**said)
+    return HeadendProblem(**said)
 
 
 def _not_a_headend(response: httpx.Response, what: str) -> HeadendUnreachable:

@@ -79,12 +79,16 @@ class AllocationReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DispatchReport:
-    """What an agent says of a dispatch at one moment (``at``, aware UTC by the agent's clock)."""
+    """What an agent says of a dispatch at one moment (``at``, aware UTC by the agent's clock).
+
+    ``acknowledged_at``: when it acknowledged these parts, if it has not said that in a report of its own.
+    """
 
     dispatch_id: UUID
     at: datetime
     allocations: tuple[AllocationReport, ...]
     unserved_mw: float | None = None
+    acknowledged_at: datetime | None = None
 
 
 MAX_DURATION_S = 31 * 86_400.0
@@ -247,12 +251,16 @@ class Dispatch:
             (part.state, part.reason): Transition(part.state, report.at, f"agent {agent_id}", part.reason)
             for part in report.allocations
         }
+        before = self
+        if report.acknowledged_at is not None:
+            acknowledged = Transition(State.ACKNOWLEDGED, report.acknowledged_at, f"agent {agent_id}")
+            before = self.moved(acknowledged, said)
         after = _Steps()
-        return self.with_allocations(
+        return before.with_allocations(
             _after(a, part, after.advance(a.stage, transitions[part.state, part.reason]), agent_id)
             if (part := said.get(a.asset_id))
             else a
-            for a in self.allocations
+            for a in before.allocations
         )
 
     def with_allocations(self, allocations: Iterable[Allocation]) -> "Dispatch":

@@ -26,6 +26,7 @@ from der_wire.fields import micros
 SLOT_S = 0.05
 REGISTERING_AT_ONCE = 256
 _LOOK_S = 0.02
+_ASK_EVERY_S = 2.0
 _CLOSE_WITHIN_S = 2.0
 _STATES = frozenset(state_signals(CATALOGUE))
 _SUNNY = frozenset({AssetType.PV, AssetType.WIND})
@@ -123,12 +124,23 @@ class Fleet:
                     gateway.beat(now_s)
 
     async def drain(self, *, within_s: float) -> None:
-        """Leave the assets safe and wait until all is acknowledged, or the time is up."""
+        """Leave the assets safe and wait until all is acknowledged, or the time is up.
+
+        The headend says how far it is when it is asked, so those that wait for nothing else ask again and again.
+        """
         for gateway in self._gateways:
             gateway.leave_safe()
-        tally = self._tally
+        tally, clock = self._tally, self._clock
+        asked_s = clock.monotonic()
 
         def done() -> bool:
+            nonlocal asked_s
+            now_s = clock.monotonic()
+            if now_s >= asked_s + _ASK_EVERY_S:
+                asked_s = now_s
+                for gateway in self._gateways:
+                    if gateway.waits_for_acknowledgement:
+                        gateway.beat(now_s)
             return tally.records_acknowledged + tally.records_dropped == tally.records_generated
 
         await self._until(done, within_s, asyncio.Event())

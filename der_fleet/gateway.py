@@ -111,6 +111,11 @@ class Gateway:
         """Whether the headend has accepted it."""
         return self._up_since_s is not None
 
+    @property
+    def waits_for_acknowledgement(self) -> bool:
+        """Whether all that it has was sent, and not all of that is acknowledged."""
+        return len(self.spool) > 0 and self._sent_seq >= self.spool.last_seq
+
     def connect(self) -> None:
         """Ask for a stream."""
         if not self._stopping:

@@ -4,7 +4,7 @@ An alarm begins with a ``raised`` event and ends with a ``cleared`` one of the s
 restarts raises again what still holds, so what its predecessor raised is dropped when a new spool registers.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from uuid import UUID
 
 from der_core.events import Event, EventKind
@@ -37,6 +37,10 @@ class Alarms:
         gone = {*asset_ids, agent_id, None}
         raised = self._raised.get(site_id, {})
         self._raised[site_id] = {key: event for key, event in raised.items() if key[0] not in gone}
+
+    def active(self) -> Iterator[Event]:
+        """The raised alarms of all sites."""
+        return (event for raised in self._raised.values() for event in raised.values())
 
     def active_by_site(self, site_id: UUID) -> Sequence[Event]:
         """The raised alarms of a site, oldest first."""

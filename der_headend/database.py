@@ -1,8 +1,12 @@
-"""``python -m der_headend.database``: what ``der db`` starts. Looks after the database without a headend."""
+"""``python -m der_headend.database``: what ``der db`` starts. Looks after the database without a headend.
+
+``DATABASE_URL`` names the database, and no flag does: a command line, and so a password in it, is there for all to see.
+"""
 
 import argparse
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -19,11 +23,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m der_headend.database", description=__doc__)
     parser.add_argument("action", choices=("status", "migrate", "reset"))
     parser.add_argument("--force", action="store_true", help="let reset empty a database on another machine")
-    parser.add_argument("--database-url", required=True)
     asked = parser.parse_args(argv)
+    if (url := os.environ.get("DATABASE_URL")) is None:
+        parser.error("DATABASE_URL is not set; expected postgres://user:password@host:port/database")
     configure_logging(LogLevel.WARNING, LogFormat.CONSOLE)
     try:
-        answer = asyncio.run(_do(asked.action, asked.database_url, force=asked.force))
+        answer = asyncio.run(_do(asked.action, url, force=asked.force))
     except StartFailed as failed:
         end_with(failed.lines, code=1)
     json.dump(answer, sys.stdout)

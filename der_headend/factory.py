@@ -1,12 +1,15 @@
 """The composition root: the only place of the headend that knows real parts and puts them together."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from der_core import __version__
 from der_headend.alarms import Alarms
@@ -19,13 +22,14 @@ from der_headend.grpc.servicer import AgentLink
 from der_headend.headend import Headend
 from der_headend.history import TelemetryHistory
 from der_headend.ingest import Ingest
+from der_headend.measures import LOOP_LAG_S, Distribution
 from der_headend.metrics import HeadendMetrics
 from der_headend.ports import DispatchQuery, SessionRecord
-from der_headend.rest.app import create_app
+from der_headend.rest.app import beside, create_app
 from der_headend.rest.http_server import HttpServer
 from der_headend.rest.services import Check, Services
 from der_headend.sessions import SESSIONS_KEPT, Session, Sessions
-from der_headend.settings import HeadendSettings
+from der_headend.settings import OTLP_ENDPOINT, HeadendSettings
 from der_headend.store.memory import MemoryStore
 from der_runtime.clock import Clock, SystemClock
 from der_runtime.inventory_file import find_inventory
@@ -56,9 +60,9 @@ async def build(settings: HeadendSettings, stop: asyncio.Event) -> Headend | Non
     alarms, announcements = Alarms(), Announcements()
     store = _store(settings, fleet, clock)
 
-    def acknowledge(spool_id: UUID, through_seq: int) -> None:
+    def tell_stored(spool_id: UUID, through_seq: int) -> None:
         if (session := sessions.of_spool(spool_id)) is not None:
-            session.link.acknowledge(through_seq)
+            session.link.stored(through_seq)
 
     def ask_again(spool_id: UUID) -> None:
         if (session := sessions.of_spool(spool_id)) is not None:
@@ -89,7 +93,7 @@ async def build(settings: HeadendSettings, stop: asyncio.Event) -> Headend | Non
         announcements=announcements,
         journal=store,
         clock=clock,
-        acknowledge=acknowledge,
+        tell_stored=tell_stored,
         ask_again=ask_again,
     )
     sessions = Sessions(fleet=fleet, clock=clock, changed=session_changed, closed=session_closed)
@@ -118,7 +122,21 @@ async def build(settings: HeadendSettings, stop: asyncio.Event) -> Headend | Non
         room=room,
     )
     registry = CollectorRegistry()
-    registry.register(HeadendMetrics(fleet=fleet, sessions=sessions, ingest=ingest))
+    loop_lag_s = Distribution(LOOP_LAG_S)
+    registry.register(
+        HeadendMetrics(
+            fleet=fleet,
+            alarms=alarms,
+            sessions=sessions,
+            ingest=ingest,
+            dispatches=dispatcher.tally,
+            announcements=announcements,
+            store=store,
+            loop_lag_s=loop_lag_s,
+            version=__version__,
+        )
+    )
+    ProcessCollector(registry=registry)
 
     def readiness() -> list[Check]:
         ok, detail = store.health()
@@ -127,6 +145,7 @@ async def build(settings: HeadendSettings, stop: asyncio.Event) -> Headend | Non
             Check("grpc", ok=grpc_server.listening, detail=str(settings.grpc_addr)),
         ]
 
+    console = _console(settings)
     stopping = asyncio.Event()
     services = Services(
         fleet=fleet,
@@ -152,8 +171,14 @@ async def build(settings: HeadendSettings, stop: asyncio.Event) -> Headend | Non
         dispatcher=dispatcher,
         ingest=ingest,
         grpc_server=grpc_server,
-        http_server=HttpServer(address=settings.http_addr, app=create_app(services)),
+        loop_lag_s=loop_lag_s,
+        tracing=_tracing(settings, announcements),
+        http_server=HttpServer(
+            address=settings.http_addr,
+            app=beside(create_app(services), console.create_app() if console else None),
+        ),
         stopping=stopping,
+        console=console.run if console else None,
     )
 
 
@@ -183,6 +208,28 @@ def _store(settings: HeadendSettings, fleet: Fleet, clock: Clock) -> "MemoryStor
             one_minute=timedelta(days=settings.rollup_retention_days),
         ),
     )
+
+
+def _tracing(
+    settings: HeadendSettings, announcements: Announcements
+) -> Callable[[], Coroutine[object, object, None]] | None:
+    """What sends traces, if they are asked for."""
+    if settings.otlp_endpoint is None:
+        return None
+    try:
+        from der_headend.tracing import Tracing  # noqa: PLC0415 - an extra, and a quarter of a second
+    except ModuleNotFoundError as missing:
+        raise SettingsInvalid(OTLP_ENDPOINT, f"needs the extra `otel`: {missing}") from missing
+    return Tracing(announcements=announcements, endpoint=settings.otlp_endpoint, version=__version__).run
+
+
+def _console(settings: HeadendSettings) -> ModuleType | None:
+    """The console, where it is wanted and installed."""
+    if not settings.console or find_spec("nicegui") is None:
+        return None
+    from der_console import mounting  # noqa: PLC0415 - a third of a second and 23 MB that a headend may do without
+
+    return mounting
 
 
 def _reset(settings: HeadendSettings) -> str | None:

@@ -8,9 +8,10 @@ from der_core.errors import Defect, Unavailable
 from der_headend.dispatcher import Dispatcher
 from der_headend.grpc.server import GrpcServer
 from der_headend.ingest import Ingest
+from der_headend.measures import Distribution, watch_loop
 from der_headend.ports import StoreLife
 from der_headend.rest.http_server import HttpServer
-from der_headend.sessions import Sessions
+from der_headend.sessions import HEADEND_STOPPING, Sessions
 from der_runtime.addresses import HostPort
 from der_runtime.backoff import Backoff
 from der_runtime.failure import StartFailed
@@ -38,6 +39,9 @@ class Headend:
         grpc_server: GrpcServer,
         http_server: HttpServer,
         stopping: asyncio.Event,
+        console: Callable[[str], Coroutine[object, object, None]] | None = None,
+        loop_lag_s: Distribution,
+        tracing: Callable[[], Coroutine[object, object, None]] | None = None,
     ) -> None:
         self._summary = summary
         self._store = store
@@ -48,6 +52,9 @@ class Headend:
         self._grpc_server = grpc_server
         self._http_server = http_server
         self._stopping = stopping
+        self._console = console
+        self._loop_lag_s = loop_lag_s
+        self._tracing = tracing
 
     async def run(self, stop: asyncio.Event, *, on_ready: Callable[[str], None]) -> int:
         """Serve until ``stop`` is set; ``on_ready`` gets the line that says what is served where.
@@ -73,9 +80,14 @@ class Headend:
             tasks.start("deadlines", self._dispatcher.run())
             tasks.start("liveness", self._sessions.watch())
             tasks.start("http", self._http_server.run())
-            on_ready(
-                f"der_headend {__version__}: {self._summary}; REST on http://{http_at}, agents on grpc {grpc_at}"
-            )
+            tasks.start("event loop's lag", watch_loop(self._loop_lag_s))
+            if self._tracing is not None:
+                tasks.start("tracing", self._tracing())
+            at = f"REST on http://{http_at}, agents on grpc {grpc_at}"
+            if self._console is not None:
+                tasks.start("console", self._console(_to_itself(http_at)))
+                at += f", console at http://{http_at}/"
+            on_ready(f"der_headend {__version__}: {self._summary}; {at}")
             await stop.wait()
             await self._close()
         return 1 if tasks.failure else 0
@@ -85,16 +97,22 @@ class Headend:
         self._stopping.set()
         self._dispatcher.release_waiters()
         for session in list(self._sessions.live.values()):
-            session.link.drain("headend is stopping", _RECONNECT_AFTER_S)
+            session.link.drain(HEADEND_STOPPING, _RECONNECT_AFTER_S)
         await self._grpc_server.stop()
         for session in list(self._sessions.live.values()):
-            self._sessions.close(session.id, "headend is stopping")
+            self._sessions.close(session.id, HEADEND_STOPPING)
         await self._http_server.stop()
         try:
             async with asyncio.timeout(_LAST_FLUSH_S):
                 await self._ingest.flush()
         except TimeoutError:
             _log.warning("store did not answer in time; what is not stored stays with the agents")
+
+
+def _to_itself(http_at: HostPort) -> str:
+    """The URL by which the headend's own console asks it."""
+    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what was asked for, not what is asked
+    return f"http://{HostPort(everywhere.get(http_at.host, http_at.host), http_at.port)}"
 
 
 async def prepared(

@@ -14,7 +14,7 @@ state, heartbeats and dispatch go on and memory stays bounded. A commit that fai
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from uuid import UUID, uuid4
 
@@ -28,6 +28,7 @@ from der_headend.alarms import Alarms
 from der_headend.announcements import Announcements
 from der_headend.fleet import Fleet
 from der_headend.marks import Marks
+from der_headend.measures import Distribution
 from der_headend.ports import Batch, Heartbeat, Journal, Rows, SessionRecord
 from der_headend.sessions import Session
 from der_runtime.backoff import Backoff
@@ -46,6 +47,7 @@ ROWS_PER_COMMIT = 50_000
 ROOM_ROWS = 1_000_000
 SMALLEST_WINDOW, LARGEST_WINDOW = 4, 256
 HEARTBEATS_WAITING = 20_000
+_COMMIT_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 _log = get_logger("der_headend.ingest")
 
@@ -53,7 +55,7 @@ _log = get_logger("der_headend.ingest")
 class Ingest:
     """The one writer.
 
-    ``acknowledge(spool_id, through_seq)`` is called after each commit, once per spool in it; ``ask_again(spool_id)``
+    ``tell_stored(spool_id, through_seq)`` is called after each commit, once per spool in it; ``ask_again(spool_id)``
     when the store is back and could not say before how far it has that spool.
     """
 
@@ -65,7 +67,7 @@ class Ingest:
         announcements: Announcements,
         journal: Journal,
         clock: Clock,
-        acknowledge: Callable[[UUID, int], None],
+        tell_stored: Callable[[UUID, int], None],
         ask_again: Callable[[UUID], None],
         room_rows: int = ROOM_ROWS,
     ) -> None:
@@ -74,7 +76,7 @@ class Ingest:
         self._announcements = announcements
         self._journal = journal
         self._clock = clock
-        self._acknowledge = acknowledge
+        self._tell_stored = tell_stored
         self._ask_again = ask_again
         self.window = min(max(room_rows // max(len(fleet.assets), 1), SMALLEST_WINDOW), LARGEST_WINDOW)
         self._marks = Marks()
@@ -97,11 +99,33 @@ class Ingest:
         self.rows_committing = 0
         self.set_aside_counts: Counter[str] = Counter()
         self.heartbeats_dropped = 0
+        self.commit_s = Distribution(_COMMIT_S)
+        self.commits_failed = 0
+        self._since_s = self._committing_since_s = 0.0
 
     @property
     def rows_waiting(self) -> int:
         """Samples that were taken and are not stored yet."""
         return self._arrived_rows + self._rows + self.rows_committing
+
+    @property
+    def waiting(self) -> Mapping[str, int]:
+        """How many of each kind were taken and are not stored yet."""
+        batches = (self._batch, self._committing)
+        return {
+            "samples": self.rows_waiting,
+            "events": sum(len(batch.events) for batch in batches),
+            "heartbeats": sum(len(batch.heartbeats) for batch in batches),
+            "dispatches": self.dispatches_waiting,
+            "sessions": sum(len(batch.sessions) for batch in batches),
+        }
+
+    @property
+    def lag_s(self) -> float:
+        """For how long the oldest sample that was taken and is not stored yet has been waiting."""
+        if self.rows_committing:
+            return self._clock.monotonic() - self._committing_since_s
+        return self._clock.monotonic() - self._since_s if self._rows else 0.0
 
     @property
     def dispatches_waiting(self) -> int:
@@ -164,6 +188,8 @@ class Ingest:
         for part in samples:
             new = part.rows.only(part.new)
             if new.size:
+                if not self._rows:
+                    self._since_s = self._clock.monotonic()
                 self._batch.rows.append(new)
                 self._rows += new.size
         for arrival, reason in refused:
@@ -246,7 +272,7 @@ class Ingest:
             await self.flush()
 
     async def flush(self) -> None:
-        """Commit what there is now, however often it takes, and acknowledge it."""
+        """Commit what there is now, however often it takes, and say so."""
         async with self._one_writer:
             if not self._committed:
                 return  # The writer has crashed; a later mark must not pass what was to be stored then.
@@ -256,6 +282,7 @@ class Ingest:
             self._committing, self._batch = self._batch, Batch()
             taken, self._taken = self._taken, Counter()
             self.rows_committing, self._rows = self._rows, 0
+            self._committing_since_s = self._since_s
             self._untold, self._news = self._news, []
             self._committed = False
             await self._commit(self._committing)
@@ -266,7 +293,7 @@ class Ingest:
             self._marks.committed(self._committing.marks, taken)
             marks, self._committing = self._committing.marks, Batch()
         for spool_id, seq in marks.items():
-            self._acknowledge(spool_id, seq)
+            self._tell_stored(spool_id, seq)
         for spool_id in self._marks.open_questions():
             self._ask_again(spool_id)
 
@@ -288,9 +315,11 @@ class Ingest:
         backoff = Backoff(first_s=0.2, cap_s=1.0, rng=random.Random())
         failed = False
         while True:
+            began_s = self._clock.monotonic()
             try:
                 await self._journal.commit(batch)
             except Unavailable as error:
+                self.commits_failed += 1
                 if not failed:
                     _log.warning("store unavailable, nothing is acknowledged", reason=error.detail)
                     self._tell_news()
@@ -298,6 +327,7 @@ class Ingest:
                 await self._clock.sleep_until(self._clock.monotonic() + backoff.next_s())
             else:
                 break
+        self.commit_s.add(self._clock.monotonic() - began_s)
         self.away = False
         if failed:
             _log.info("store available again")

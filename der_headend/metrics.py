@@ -1,34 +1,223 @@
-"""What the headend tells Prometheus; read from the parts when it is scraped, so that counting costs them nothing."""
+"""What the headend tells Prometheus, read from the parts when it is scraped: so counting costs them next to nothing.
 
-from collections.abc import Iterator
+Names and units follow Prometheus: base units, ``_total`` for what only grows, no series for each agent or asset. What
+is asked of agents is their sum, as of the last heartbeat of each that is connected.
+"""
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+import math
+import platform
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
+from der_core.events import Severity
+from der_core.lifecycle import State
+from der_headend.alarms import Alarms
+from der_headend.announcements import Announcements
+from der_headend.dispatcher.tally import Tally
 from der_headend.fleet import Fleet
 from der_headend.ingest import Ingest
-from der_headend.sessions import Sessions
+from der_headend.measures import Distribution
+from der_headend.ports import StoreLife
+from der_headend.sessions import (
+    CLOSED_BY_AGENT,
+    HEADEND_STOPPING,
+    HEARTBEAT_MISSED,
+    LINK_LOST,
+    REPLACED,
+    SessionCounts,
+    Sessions,
+)
+
+_ENDS = tuple(state for state in State if state.final)
+_CLOSED = {
+    CLOSED_BY_AGENT: "agent_closed",
+    HEARTBEAT_MISSED: "heartbeat_missed",
+    LINK_LOST: "link_lost",
+    REPLACED: "replaced",
+    HEADEND_STOPPING: "headend_stopping",
+}
+_CLOSED_OTHERWISE = "agent_misbehaved"
 
 
 class HeadendMetrics(Collector):
     """The headend's metrics."""
 
-    def __init__(self, *, fleet: Fleet, sessions: Sessions, ingest: Ingest) -> None:
+    def __init__(
+        self,
+        *,
+        fleet: Fleet,
+        alarms: Alarms,
+        sessions: Sessions,
+        ingest: Ingest,
+        dispatches: Tally,
+        announcements: Announcements,
+        store: StoreLife,
+        loop_lag_s: Distribution,
+        version: str,
+    ) -> None:
         self._fleet = fleet
+        self._alarms = alarms
         self._sessions = sessions
         self._ingest = ingest
+        self._dispatches = dispatches
+        self._announcements = announcements
+        self._store = store
+        self._loop_lag_s = loop_lag_s
+        self._version = version
 
     def collect(self) -> Iterator[Metric]:
         """The metrics as they are now."""
-        yield GaugeMetricFamily("der_assets", "Assets in the inventory", value=len(self._fleet.assets))
-        yield GaugeMetricFamily("der_sessions", "Agents connected", value=len(self._sessions.live))
-        yield CounterMetricFamily("der_ingest_rows", "Samples stored", value=self._ingest.rows_stored)
-        yield GaugeMetricFamily(
-            "der_ingest_rows_waiting", "Samples taken but not stored yet", value=self._ingest.rows_waiting
+        build = {"version": self._version, "python": platform.python_version()}
+        yield InfoMetricFamily("der_build", "Version of the headend and of Python", value=build)
+        yield _histogram(
+            "der_event_loop_lag_seconds",
+            "How late the event loop was with what was due, looked at four times a second, in seconds",
+            self._loop_lag_s,
         )
-        set_aside = CounterMetricFamily(
-            "der_ingest_set_aside", "Records that could not be used", labels=["reason"]
+        yield from self._of_fleet()
+        yield from self._of_sessions(self._sessions.counts)
+        yield from self._of_spools()
+        yield from self._of_ingest()
+        yield from self._of_store()
+        yield from self._of_dispatches()
+        yield _gauge(
+            "der_stream_listeners", "Open streams of changes (GET /stream)", self._announcements.listeners
         )
-        for reason, count in self._ingest.set_aside_counts.items():
-            set_aside.add_metric([reason], count)
-        yield set_aside
+        yield _counter(
+            "der_stream_announcements_lost",
+            "Changes that listeners did not get, for they did not keep up, each counted for itself",
+            self._announcements.lost,
+        )
+
+    def _of_fleet(self) -> Iterator[Metric]:
+        yield _gauge("der_assets", "Assets in the inventory", len(self._fleet.assets))
+        served = sum(len(session.record.asset_ids) for session in self._sessions.live.values())
+        yield _gauge("der_assets_served", "Assets whose agent is connected", served)
+        power_mw = self._fleet.columns["current_mw"]
+        yield _gauge(
+            "der_fleet_power_watts",
+            "Sum of the last known powers, in watts: positive = discharge / export, negative = charge / import",
+            float(power_mw[np.isfinite(power_mw)].sum()) * 1e6,
+        )
+        raised = Counter(event.severity for event in self._alarms.active())
+        yield _gauges("der_alarms_raised", "Alarms raised now", "severity", {s: raised[s] for s in Severity})
+
+    def _of_sessions(self, counts: SessionCounts) -> Iterator[Metric]:
+        yield _gauge("der_sessions", "Agents connected", len(self._sessions.live))
+        yield _counter("der_sessions_opened", "Sessions of agents opened", counts.opened)
+        closed: Counter[str] = Counter(dict.fromkeys((*_CLOSED.values(), _CLOSED_OTHERWISE), 0))
+        for reason, count in counts.closed.items():
+            closed[_CLOSED.get(reason, _CLOSED_OTHERWISE)] += count
+        yield _counters("der_sessions_closed", "Sessions of agents closed", "reason", closed)
+        yield _counter("der_heartbeats_received", "Heartbeats of agents received", counts.heartbeats)
+        yield _counter(
+            "der_heartbeats_missed",
+            "Heartbeats of connected agents that were overdue by half their interval, or did not come",
+            counts.heartbeats_missed,
+        )
+        yield _counter(
+            "der_heartbeats_dropped",
+            "Heartbeats not stored, for too many waited for the store",
+            self._ingest.heartbeats_dropped,
+        )
+
+    def _of_spools(self) -> Iterator[Metric]:
+        records = size_bytes = 0
+        for session in self._sessions.live.values():
+            entry = self._sessions.agent(session.agent_id)
+            if entry is not None and entry.heartbeat is not None:
+                records += entry.heartbeat.spooled_records
+                size_bytes += entry.heartbeat.spooled_bytes
+        yield _gauge(
+            "der_agent_spool_records", "Records that connected agents hold and the headend lacks", records
+        )
+        yield _gauge("der_agent_spool_bytes", "Size of those records, in bytes", size_bytes)
+        yield _counter(
+            "der_agent_records_dropped",
+            "Records that agents gave up for want of space, as far as their heartbeats told",
+            self._sessions.counts.records_dropped,
+        )
+
+    def _of_ingest(self) -> Iterator[Metric]:
+        yield _counter(
+            "der_ingest_rows", "Samples stored (one moment of one asset)", self._ingest.rows_stored
+        )
+        yield _gauges("der_ingest_waiting", "Taken and not stored yet", "kind", self._ingest.waiting)
+        yield _gauge(
+            "der_ingest_lag_seconds",
+            "How long the oldest sample taken and not stored yet has been waiting, in seconds",
+            self._ingest.lag_s,
+        )
+        yield _counters(
+            "der_ingest_set_aside",
+            "Records that could not be used or stored",
+            "reason",
+            self._ingest.set_aside_counts,
+        )
+
+    def _of_store(self) -> Iterator[Metric]:
+        up, _ = self._store.health()
+        yield _gauge("der_store_up", "Whether the store (the database, if there is one) answers: 1 or 0", up)
+        yield _histogram(
+            "der_store_commit_seconds",
+            "How long the store took for a commit, in seconds",
+            self._ingest.commit_s,
+        )
+        yield _counter(
+            "der_store_commits_failed",
+            "Commits that found the store away; each is tried again",
+            self._ingest.commits_failed,
+        )
+        yield _gauges("der_store_partitions", "Partitions of the database", "table", self._store.partitions())
+
+    def _of_dispatches(self) -> Iterator[Metric]:
+        tally = self._dispatches
+        yield _gauge("der_dispatches_open", "Dispatches that have not ended", tally.open)
+        ended = {str(state): tally.ended[state] for state in _ENDS}
+        yield _counters(
+            "der_dispatches_ended", "Dispatches ended, by the state in which they did", "state", ended
+        )
+        yield _histogram(
+            "der_dispatch_active_seconds",
+            "From the POST of a dispatch until the headend knew it to be active, in seconds",
+            tally.latency_s,
+        )
+
+
+def _gauge(name: str, meaning: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, meaning, value=value)
+
+
+def _counter(name: str, meaning: str, value: float) -> Metric:
+    return CounterMetricFamily(name, meaning, value=value)
+
+
+def _gauges(name: str, meaning: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(name, meaning, labels=[label])
+    for key, value in values.items():
+        family.add_metric([key], value)
+    return family
+
+
+def _counters(name: str, meaning: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = CounterMetricFamily(name, meaning, labels=[label])
+    for key, value in values.items():
+        family.add_metric([key], value)
+    return family
+
+
+def _histogram(name: str, meaning: str, values: Distribution) -> Metric:
+    buckets = [
+        ("+Inf" if math.isinf(bound) else str(bound), float(count)) for bound, count in values.cumulative()
+    ]
+    return HistogramMetricFamily(name, meaning, buckets=buckets, sum_value=values.total)

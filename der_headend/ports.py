@@ -73,6 +73,11 @@ class Heartbeat:
     spooled_bytes: int
     dropped_records: int
 
+    @property
+    def clock_skew_s(self) -> float:
+        """How far the agent's clock was ahead of the headend's, less the time that the heartbeat took."""
+        return (self.at - self.received_at).total_seconds()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRecord:
@@ -124,6 +129,10 @@ class StoreLife(Protocol):
 
     def health(self) -> tuple[bool, str]:
         """Whether it answers, and a word about it; does not block."""
+        ...
+
+    def partitions(self) -> Mapping[str, int]:
+        """By table, in how many partitions it keeps what is ordered by time; empty if in none."""
         ...
 
 
@@ -218,13 +227,15 @@ class StoredEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventQuery:
-    """Which events, newest first."""
+    """Which events, newest first; with ``ids`` only those."""
 
     limit: int
     cursor: str | None = None
     asset_id: UUID | None = None
     site_id: UUID | None = None
     severity: Severity | None = None
+    acknowledged: bool | None = None
+    ids: frozenset[UUID] | None = None
     start: datetime | None = None
     end: datetime | None = None
 
@@ -318,6 +329,10 @@ class Link(Protocol):
 
     def cancel(self, cancellation: Cancellation) -> None:
         """Queue a cancel."""
+        ...
+
+    def stored(self, through_seq: int) -> None:
+        """Note how far the spool is stored; the agent is told when that is worth a message."""
         ...
 
     def acknowledge(self, through_seq: int) -> None:

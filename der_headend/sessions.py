@@ -8,7 +8,7 @@ heartbeats it is closed.
 
 import heapq
 import math
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -24,6 +24,10 @@ MISSED_HEARTBEATS = 3
 SHORTEST_LOOK_S = 0.02
 LONGEST_LOOK_S = 0.5
 REPLACED = "replaced by a newer session of the same agent id"
+HEARTBEAT_MISSED = "heartbeat missed"
+LINK_LOST = "link lost"
+CLOSED_BY_AGENT = "closed by the agent"
+HEADEND_STOPPING = "headend is stopping"
 SESSIONS_KEPT = 5
 AGENTS_KEPT = 20_000
 
@@ -35,8 +39,9 @@ class Session:
     """A live connection of an agent.
 
     ``registration`` is without its ``assets``, which would be a second inventory; their ids are in ``record``.
-    ``heard_s`` is monotonic. ``remembers``: its spool is the one of the agent's session before, so it still knows
-    what it did then. ``agreed``: headend and agent have agreed on what is in force, so that it may be commanded.
+    ``heard_s`` and ``beat_s`` (of the last heartbeat, or else of the opening) are monotonic. ``remembers``: its spool
+    is the one of the agent's session before, so it still knows what it did then. ``agreed``: headend and agent have
+    agreed on what is in force, so that it may be commanded.
     """
 
     id: UUID
@@ -45,6 +50,7 @@ class Session:
     link: Link
     record: SessionRecord
     heard_s: float
+    beat_s: float
     remembers: bool
     agreed: bool = False
 
@@ -58,16 +64,39 @@ class Session:
         """When (monotonic) it is taken for dead if nothing more is heard."""
         return self.heard_s + MISSED_HEARTBEATS * self.registration.heartbeat_s
 
+    def heartbeats_missed(self, now_s: float) -> int:
+        """How many heartbeats in a row are overdue at ``now_s`` (monotonic), each by half an interval at least."""
+        return max(int((now_s - self.beat_s) / self.registration.heartbeat_s + 0.5) - 1, 0)
+
 
 @dataclass(slots=True)
 class AgentEntry:
-    """All that is known of an agent; ``sessions`` newest first, ``SESSIONS_KEPT`` at most, at most one of them open."""
+    """All that is known of an agent; ``sessions`` newest first, ``SESSIONS_KEPT`` at most, at most one of them open.
+
+    ``registration`` is its last one since the headend started, without its ``assets``.
+    """
 
     agent_id: str
     session: Session | None = None
+    registration: Registration | None = None
     spool_id: UUID | None = None
     sessions: list[SessionRecord] = field(default_factory=list)
     heartbeat: Heartbeat | None = None
+
+
+@dataclass(slots=True)
+class SessionCounts:
+    """What has happened since the headend started.
+
+    ``closed`` by reason. ``records_dropped``: given up by agents for want of space, as far as heartbeats told; of an
+    agent only what came after the first heartbeat that this run of the headend had from it.
+    """
+
+    opened: int = 0
+    closed: Counter[str] = field(default_factory=Counter)
+    heartbeats: int = 0
+    heartbeats_missed: int = 0
+    records_dropped: int = 0
 
 
 class Sessions:
@@ -89,10 +118,12 @@ class Sessions:
         self._clock = clock
         self._changed = changed
         self._closed = closed
+        self.counts = SessionCounts()
         self._live: dict[UUID, Session] = {}
         self._by_spool: dict[UUID, Session] = {}
-        self._serving: dict[UUID, Session] = {}
-        self._served_last: dict[UUID, str] = {}
+        # By slot: a dict by id would take ten times as much for every asset.
+        self._serving: list[Session | None] = [None] * len(fleet.assets)
+        self._served_last: list[str | None] = [None] * len(fleet.assets)
         self._due: list[tuple[float, UUID]] = []
         self._agents: OrderedDict[str, AgentEntry] = OrderedDict()
 
@@ -111,11 +142,12 @@ class Sessions:
 
     def serving(self, asset_id: UUID) -> Session | None:
         """The live session that serves an asset."""
-        return self._serving.get(asset_id)
+        slot = self._fleet.slot_of.get(asset_id)
+        return None if slot is None else self._serving[slot]
 
     def ready(self, asset_id: UUID) -> Session | None:
         """The live session that serves an asset, once it may be commanded."""
-        session = self._serving.get(asset_id)
+        session = self.serving(asset_id)
         return session if session is not None and session.agreed else None
 
     def connected(self, agent_id: str | None) -> Session | None:
@@ -133,7 +165,8 @@ class Sessions:
 
     def last_agent_of(self, asset_id: UUID) -> AgentEntry | None:
         """The agent that serves an asset now, or else the one that served it last."""
-        agent_id = self._served_last.get(asset_id)
+        slot = self._fleet.slot_of.get(asset_id)
+        agent_id = None if slot is None else self._served_last[slot]
         return None if agent_id is None else self._agents.get(agent_id)
 
     def check(self, registration: Registration) -> None:
@@ -166,7 +199,7 @@ class Sessions:
                     f"inventory, not to {registration.site_id}",
                     field="assets",
                 )
-            other = self._serving.get(offered.id)
+            other = self.serving(offered.id)
             if other is not None and other.agent_id != registration.agent_id:
                 raise Conflict(
                     "asset_served_elsewhere",
@@ -205,26 +238,30 @@ class Sessions:
             asset_ids=asset_ids,
             spool_id=registration.spool_id,
         )
+        now_s = self._clock.monotonic()
         session = Session(
             id=record.session_id,
             registration=replace(registration, assets=()),
             binding=self._fleet.bind(asset_ids, registration.signals),
             link=link,
             record=record,
-            heard_s=self._clock.monotonic(),
+            heard_s=now_s,
+            beat_s=now_s,
             remembers=entry is not None and entry.spool_id == registration.spool_id,
         )
         self._live[session.id] = session
         self._by_spool[registration.spool_id] = session
         entry = self._entry(registration.agent_id)
-        for asset_id in asset_ids:
-            self._serving[asset_id] = session
-            self._served_last[asset_id] = entry.agent_id
+        for slot in session.binding.slots.tolist():
+            self._serving[slot] = session
+            self._served_last[slot] = entry.agent_id
         entry.session = session
+        entry.registration = session.registration
         entry.spool_id = registration.spool_id
         entry.sessions.insert(0, record)
         del entry.sessions[SESSIONS_KEPT:]
         self._watch_for(session)
+        self.counts.opened += 1
         self._changed(record)
         return session
 
@@ -234,7 +271,14 @@ class Sessions:
 
     def beat(self, session: Session, heartbeat: Heartbeat) -> None:
         """A heartbeat came from its agent."""
-        self._agents[session.agent_id].heartbeat = heartbeat
+        now_s = self._clock.monotonic()
+        entry = self._agents[session.agent_id]
+        self.counts.heartbeats += 1
+        self.counts.heartbeats_missed += session.heartbeats_missed(now_s)
+        if entry.heartbeat is not None:
+            self.counts.records_dropped += _dropped_since(entry.heartbeat, heartbeat)
+        session.beat_s = now_s
+        entry.heartbeat = heartbeat
 
     def restore(self, records: Iterable[SessionRecord]) -> None:
         """Remember the agents of an earlier run; ``records`` newest first, none of them open."""
@@ -246,7 +290,13 @@ class Sessions:
             asset_ids = newest.asset_ids if same else record.asset_ids
             entry.sessions.append(replace(record, agent_id=entry.agent_id, asset_ids=asset_ids))
             for asset_id in asset_ids:
-                self._served_last.setdefault(asset_id, entry.agent_id)
+                slot = self._fleet.slot_of.get(asset_id)
+                if slot is not None and self._served_last[slot] is None:
+                    self._served_last[slot] = entry.agent_id
+
+    def heartbeats_missed(self, session: Session) -> int:
+        """How many heartbeats in a row its agent has missed by now."""
+        return session.heartbeats_missed(self._clock.monotonic())
 
     def last_seen(self, session: Session) -> datetime:
         """When its agent was last heard, in UTC."""
@@ -259,9 +309,10 @@ class Sessions:
             return None
         if self._by_spool.get(session.registration.spool_id) is session:
             del self._by_spool[session.registration.spool_id]
-        for asset_id in session.record.asset_ids:
-            if self._serving.get(asset_id) is session:
-                del self._serving[asset_id]
+        for slot in session.binding.slots.tolist():
+            served = self._serving[slot]
+            if served is not None and served.id == session_id:
+                self._serving[slot] = None
         record = replace(
             session.record,
             last_seen_at=self.last_seen(session),
@@ -272,6 +323,8 @@ class Sessions:
         if entry.session is session:
             entry.session = None
         _replace_record(entry.sessions, record)
+        self.counts.closed[reason] += 1
+        self.counts.heartbeats_missed += self.heartbeats_missed(session)
         session.link.close(reason)
         self._closed(session)
         self._changed(record)
@@ -282,7 +335,7 @@ class Sessions:
         while True:
             now = self._clock.monotonic()
             for session in self._overdue(now):
-                self.close(session.id, "heartbeat missed")
+                self.close(session.id, HEARTBEAT_MISSED)
             next_s = self._due[0][0] if self._due else math.inf
             await self._clock.sleep_until(min(max(next_s, now + SHORTEST_LOOK_S), now + LONGEST_LOOK_S))
 
@@ -311,6 +364,12 @@ class Sessions:
             if gone is not None:
                 del self._agents[gone]
         return entry
+
+
+def _dropped_since(before: Heartbeat, now: Heartbeat) -> int:
+    """How many records an agent has given up between two heartbeats; a new spool counts from 0."""
+    dropped = now.dropped_records - before.dropped_records
+    return dropped if dropped >= 0 else now.dropped_records
 
 
 def _replace_record(records: list[SessionRecord], record: SessionRecord) -> None:

@@ -8,6 +8,7 @@ from der_core.allocation import Weighting
 from der_runtime.settings import HostPort, LogFormat, LogLevel, Settings, Truthy
 
 SERVING, STORING, RUNNING = "serving", "storing", "running"
+OTLP_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 
 class HeadendSettings(Settings):
@@ -41,6 +42,12 @@ class HeadendSettings(Settings):
         validation_alias="ALLOW_INSECURE",
         description="Listen on addresses that other machines can reach, without encryption or authentication.",
         json_schema_extra={"group": SERVING, "expects": "1 or 0", "example": "1"},
+    )
+    console: Truthy = Field(
+        default=True,
+        validation_alias="CONSOLE",
+        description="Serve the operator's console at `/`, where the extra `console` is installed.",
+        json_schema_extra={"group": SERVING, "expects": "1 or 0", "example": "0", "default": "yes"},
     )
     database_url: str | None = Field(
         default=None,
@@ -92,6 +99,17 @@ class HeadendSettings(Settings):
         validation_alias="SPLIT_WEIGHTING",
         description="By what a site's megawatts are split: capacity, headroom or soc.",
         json_schema_extra={"group": RUNNING, "expects": "capacity, headroom or soc", "example": "capacity"},
+    )
+    otlp_endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/\s]+",
+        validation_alias=OTLP_ENDPOINT,
+        description="Where a trace of each dispatch is sent (OTLP over HTTP); needs the extra `otel`.",
+        json_schema_extra={
+            "group": RUNNING,
+            "expects": "http://host:port",
+            "example": "http://127.0.0.1:4318",
+        },
     )
     log_level: LogLevel = Field(
         default=LogLevel.INFO,

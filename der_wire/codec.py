@@ -180,6 +180,7 @@ def report_to_wire(report: DispatchReport) -> pb.DispatchReport:
             for part in report.allocations
         ],
         unserved_mw=report.unserved_mw,
+        acknowledged_at_us=0 if report.acknowledged_at is None else micros(report.acknowledged_at),
     )
 
 
@@ -195,6 +196,9 @@ def report_from_wire(message: pb.DispatchReport) -> DispatchReport:
         allocations=parts,
         unserved_mw=read_number("unserved_mw", message.unserved_mw)
         if message.HasField("unserved_mw")
+        else None,
+        acknowledged_at=read_time("acknowledged_at_us", message.acknowledged_at_us)
+        if message.acknowledged_at_us
         else None,
     )
 

@@ -5,16 +5,20 @@ the outbox; ticks that were missed are skipped, not made up for. The other takes
 command, a cancel, a change of the link, a deadline), asks the control, carries out the writes side by side and hands
 back how they went. So the control never sees two things at once, and a driver that hangs delays the next command by
 its time limit at most.
+
+Before a driver is told, the spool knows of it. That a command was acknowledged is told together with what came of it
+if the drivers answer within ``AT_ONCE_S``, else by itself.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
 from der_core.assets import Asset, Site
 from der_core.dispatch import Command, DispatchReport
 from der_core.events import Event, EventKind, Severity
+from der_core.lifecycle import State
 from der_core.registration import AgentMode, RegisteredAsset, Registration
 from der_core.signals import CATALOGUE
 from der_runtime.clock import Clock, wait_until
@@ -31,6 +35,8 @@ from edge_agent.outbox import Outbox
 from edge_agent.ports import Fault, Reading
 
 INBOX_LIMIT = 256
+AT_ONCE_S = 0.02
+"""How long the word that a command was acknowledged waits for the drivers, to be one report with their answer."""
 STOP_RETRY_S = 0.5
 """How long after an asset did not go to its safe power when the agent stops it is told again."""
 
@@ -100,6 +106,17 @@ class Agent:
         self._arrived = asyncio.Event()
         self._stopping = False
         self._stopped = asyncio.Event()
+        self.ticks_missed = 0
+
+    @property
+    def drivers(self) -> Collection[GuardedDriver]:
+        """The drivers of its assets."""
+        return self._drivers.values()
+
+    @property
+    def faults(self) -> int:
+        """How many faults its assets have now."""
+        return sum(len(faults) for faults in self._faults.values())
 
     # -------------------------------------------------------------------------------------- the link's side
 
@@ -151,6 +168,7 @@ class Agent:
         while True:
             missed = max(self._clock.monotonic() - due_s, 0.0) // self._tick_s
             due_s += (missed + 1) * self._tick_s
+            self.ticks_missed += int(missed)
             await self._clock.sleep_until(due_s)
             await self._tick()
 
@@ -203,12 +221,24 @@ class Agent:
                 self._control.link_lost(last_heard_s)
 
     async def _carry_out(self, decision: Decision) -> None:
-        await self._report(decision)
-        if decision.writes:
-            results = await asyncio.gather(
-                *(self._drivers[write.asset_id].write(write) for write in decision.writes)
-            )
-            await self._report(self._control.settle(results, self._now()))
+        if not decision.writes:
+            await self._report(decision)
+            return
+        held_back = _only_acknowledges(decision)
+        if held_back:
+            await self._outbox.note_dispatches()
+        else:
+            await self._report(decision)
+        writing = [asyncio.create_task(self._drivers[each.asset_id].write(each)) for each in decision.writes]
+        try:
+            if held_back and (await asyncio.wait(writing, timeout=AT_ONCE_S))[1]:
+                held_back = False
+                await self._report(decision)
+            settled = self._control.settle([await each for each in writing], self._now())
+        finally:
+            for each in writing:
+                each.cancel()
+        await self._report(_told_together(decision, settled) if held_back else settled)
 
     async def _report(self, decision: Decision) -> None:
         for report in decision.reports:
@@ -261,6 +291,26 @@ class Agent:
 
     def _now(self) -> Now:
         return Now(self._clock.monotonic(), self._clock.now())
+
+
+def _only_acknowledges(decision: Decision) -> bool:
+    """Whether all that there is to tell is that some parts are open now, which is told again when they are settled."""
+    states = {part.state for report in decision.reports for part in report.allocations}
+    return states == {State.ACKNOWLEDGED} and not decision.alarms
+
+
+def _told_together(acknowledged: Decision, settled: Decision) -> Decision:
+    """What came of a command, with what was held back of it."""
+    first = {report.dispatch_id: report for report in acknowledged.reports}
+    return replace(
+        settled,
+        reports=tuple(
+            replace(report, unserved_mw=before.unserved_mw, acknowledged_at=before.at)
+            if (before := first.get(report.dispatch_id))
+            else report
+            for report in settled.reports
+        ),
+    )
 
 
 def _log_report(report: DispatchReport, names: Mapping[UUID, str]) -> None:

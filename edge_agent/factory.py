@@ -15,6 +15,7 @@ from edge_agent.control import SiteControl
 from edge_agent.drivers.simulator import simulated_driver
 from edge_agent.guarded import GuardedDriver
 from edge_agent.ledger import Ledger
+from edge_agent.metrics import MetricsServer, metrics
 from edge_agent.outbox import Outbox
 from edge_agent.ports import Driver, Spool
 from edge_agent.recollection import Recollection, recollect
@@ -38,6 +39,7 @@ class Parts:
     agent: Agent
     outbox: Outbox
     uplink: Uplink
+    metrics: MetricsServer | None
     clock: Clock
 
 
@@ -104,7 +106,16 @@ def build(settings: AgentSettings, identity: Identity) -> Parts:
         backoff=Backoff(),
         heartbeat_s=identity.heartbeat_s,
     )
-    return Parts(agent, outbox, uplink, clock)
+    return Parts(agent, outbox, uplink, _metrics(settings, agent, uplink, spool), clock)
+
+
+def _metrics(settings: AgentSettings, agent: Agent, uplink: Uplink, spool: Spool) -> MetricsServer | None:
+    if settings.metrics_addr is None:
+        return None
+    return MetricsServer(
+        address=settings.metrics_addr,
+        text=lambda: metrics(agent=agent, uplink=uplink, spool=spool.status()),
+    )
 
 
 def _spool(

@@ -8,6 +8,7 @@ change between answering and not answering is logged once each way.
 
 import asyncio
 import math
+from collections import Counter
 from collections.abc import Coroutine
 from typing import TypeVar
 
@@ -41,6 +42,8 @@ class GuardedDriver:
         self._reading: Reading | None = None
         self._trouble: str | None = None
         self._blind = False
+        self.failures: Counter[str] = Counter()
+        """Reads and writes that failed, were too slow or made no sense."""
 
     @property
     def trouble(self) -> str | None:
@@ -73,6 +76,22 @@ class GuardedDriver:
 
     async def write(self, write: Write) -> Applied | NotApplied:
         """Carry out a write."""
+        result = await self._write(write)
+        self.failures["write"] += isinstance(result, NotApplied)
+        return result
+
+    async def close(self) -> None:
+        """Leave the asset alone."""
+        for call in self._calls.values():
+            call.cancel()
+        try:
+            await self._limited("close", self._driver.close(), self._write_limit_s)
+        except (DriverFailed, _NotAnswering) as error:
+            _log.warning("asset not closed", asset=self.asset.name, reason=str(error))
+        except Exception:  # noqa: BLE001 - as above
+            _log.exception("driver defect", asset=self.asset.name, call="close")
+
+    async def _write(self, write: Write) -> Applied | NotApplied:
         try:
             applied_mw = await self._limited(
                 "write", self._driver.write(write.setpoint_mw), self._write_limit_s
@@ -87,17 +106,6 @@ class GuardedDriver:
         if _known(applied_mw) is None:
             return NotApplied(write, "driver_error", f"the driver answered {applied_mw!r}", unchanged=False)
         return Applied(write, applied_mw)
-
-    async def close(self) -> None:
-        """Leave the asset alone."""
-        for call in self._calls.values():
-            call.cancel()
-        try:
-            await self._limited("close", self._driver.close(), self._write_limit_s)
-        except (DriverFailed, _NotAnswering) as error:
-            _log.warning("asset not closed", asset=self.asset.name, reason=str(error))
-        except Exception:  # noqa: BLE001 - as above
-            _log.exception("driver defect", asset=self.asset.name, call="close")
 
     def _online(self) -> bool:
         try:
@@ -133,6 +141,7 @@ class GuardedDriver:
     def _now_in(self, trouble: str | None) -> None:
         if trouble is not None:
             self._reading = None
+            self.failures["read"] += 1
             if self._trouble is None:
                 _log.warning("asset does not answer", asset=self.asset.name, reason=trouble)
         elif self._trouble is not None:

@@ -4,9 +4,10 @@ A part is kept as the last thing that was reported of it. Only so many are kept 
 dispatches that were heard of longest ago are forgotten, but never one that is still open here. That is enough, because
 the headend sends a setpoint again only while it has no answer and the dispatch's time to live runs.
 
-What changes here is handed out by ``take_changes``, so that it can be put on disk together with the report of it, and
-before the asset is written. So an agent that dies at any moment and starts again with ``restore`` applies nothing
-twice: it knows every part that a driver may have been told of. What was open then is over (``SiteControl.start``).
+What changes here is handed out by ``take_changes``, so that it can be put on disk together with the report of it, or
+before, and in any case before the asset is written. So an agent that dies at any moment and starts again with
+``restore`` applies nothing twice: it knows every part that a driver may have been told of. What was open then is over
+(``SiteControl.start``).
 """
 
 from collections import OrderedDict

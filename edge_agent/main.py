@@ -50,12 +50,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 async def _serve(settings: AgentSettings, identity: Identity, stop: asyncio.Event) -> int:
     parts = factory.build(settings, identity)
     clock = parts.clock
-    print(_start_line(settings, identity, parts.outbox.spool.status()), flush=True)
+    metrics_at = None if parts.metrics is None else parts.metrics.bind()
+    start_line = _start_line(settings, identity, parts.outbox.spool.status())
+    print(start_line + (f", metrics on http://{metrics_at}/metrics" if metrics_at else ""), flush=True)
     await parts.agent.start()
     async with Supervisor(stop) as tasks:
         tasks.start("control", parts.agent.run_control())
         tasks.start("ticks", parts.agent.run_ticks())
         tasks.start("uplink", parts.uplink.run())
+        if parts.metrics is not None:
+            tasks.start("metrics", parts.metrics.run())
         await stop.wait()
         if not await parts.agent.stop(deadline_s=clock.monotonic() + _SAFE_WITHIN_S):
             _log.error("not all assets could be left safe")

@@ -5,8 +5,11 @@ sends what is *live* ahead of them as unnumbered copies: the newest frame and th
 therefore kept here as well.
 
 What the agent must know again when it starts goes into the spool with the record that tells of it
-(``recollection``). Since ``put_reports`` returns only once that is done, a dispatch is known on disk before its asset
-is written.
+(``recollection``), or before it (``note_dispatches``), so that a dispatch is known on disk before its asset is written.
+
+A report that says *acknowledged* and no more leaves once it is on the disk. What tells of an end, or that a part is in
+force, leaves as a live copy at once: if the agent dies before it is on the disk, it finds the part open when it starts
+again, and ends it.
 
 A dispatch report must arrive: one that the spool lost before the headend had it is said again.
 """
@@ -20,6 +23,7 @@ from uuid import UUID, uuid4
 
 from der_core.dispatch import DispatchReport
 from der_core.events import Event, EventKind, Severity
+from der_core.lifecycle import State
 from der_core.signals import CATALOGUE
 from der_runtime.clock import Clock, wait_until
 from der_runtime.logs import get_logger
@@ -73,6 +77,8 @@ class Outbox:
         self._reported: OrderedDict[UUID, int] = OrderedDict()
         self._changed = asyncio.Event()
         self._emptied = asyncio.Event()
+        self.hurried = False
+        """Whether somebody waits for everything to be acknowledged."""
         self._dropped = spool.status().dropped
         self._overflow_bytes: int | None = None
         self._trouble_since: datetime | None = None
@@ -112,17 +118,29 @@ class Outbox:
         body = pb.Record(frame=frame).SerializeToString()
         self._frame = Spooled(await self._append([body]), body)
 
+    async def note_dispatches(self) -> None:
+        """Returns once the spool has what the ledger knows, though nothing is reported yet."""
+        if notes := self._dispatch_notes():
+            await self._append((), notes)
+
     async def put_reports(self, reports: Sequence[DispatchReport]) -> None:
         """Report what has become of some dispatches; returns once the spool has that and what the ledger knows."""
-        bodies = [pb.Record(report=report_to_wire(report)).SerializeToString() for report in reports]
-        changes = self._ledger.take_changes(self._clock.now())
-        if not bodies and not changes:
+        if not reports:
+            await self.note_dispatches()
             return
-        last = await self._append(bodies, dict(dispatch_note(*change) for change in changes.items()))
+        first_seq = self._spool.status().next_seq
+        bodies = [pb.Record(report=report_to_wire(report)).SerializeToString() for report in reports]
+        records = [Spooled(seq, body) for seq, body in enumerate(bodies, first_seq)]
+        at_once = not any(map(_acknowledges, reports))
+        if at_once:
+            self._reports.extend(records)
+            self._changed.set()
+        await self._append(bodies, self._dispatch_notes())
+        if not at_once:
+            self._reports.extend(records)
         kept = self._spool.status().trouble is None
-        for seq, body, report in zip(range(last - len(bodies) + 1, last + 1), bodies, reports, strict=True):
-            self._reports.append(Spooled(seq, body))
-            self._watch_report(report.dispatch_id, seq if kept else 0)
+        for record, report in zip(records, reports, strict=True):
+            self._watch_report(report.dispatch_id, record.seq if kept else 0)
 
     async def put_events(self, events: Sequence[Event]) -> None:
         """Report events."""
@@ -164,9 +182,14 @@ class Outbox:
         self._changed.clear()
 
     async def wait_until_empty(self, *, deadline_s: float) -> bool:
-        """Wait until all is acknowledged, or for the deadline (monotonic seconds); whether it is."""
+        """Wait until all is acknowledged, or for the deadline (monotonic seconds); whether it is.
+
+        The headend says how far it is when it is asked by a heartbeat, so from now on they come thick and fast.
+        """
         if self._spool.status().records == 0:
             return True
+        self.hurried = True
+        self._changed.set()
         return await wait_until(self._emptied, clock=self._clock, deadline_s=deadline_s)
 
     # ------------------------------------------------------------------------------------- watching the spool
@@ -175,8 +198,13 @@ class Outbox:
         self._emptied.clear()
         last = await self._spool.append(bodies, notes)
         await self._watch_spool()
-        self._changed.set()
+        if bodies:
+            self._changed.set()
         return last
+
+    def _dispatch_notes(self) -> Mapping[str, bytes | None]:
+        changes = self._ledger.take_changes(self._clock.now())
+        return dict(dispatch_note(*change) for change in changes.items())
 
     async def _watch_spool(self) -> None:
         status = self._spool.status()
@@ -243,6 +271,10 @@ class Outbox:
             message=message,
         )
         return pb.Record(event=event_to_wire(event, self._places)).SerializeToString()
+
+
+def _acknowledges(report: DispatchReport) -> bool:
+    return any(part.state is State.ACKNOWLEDGED for part in report.allocations)
 
 
 def _note_of_alarm(event: Event) -> tuple[str, bytes | None]:

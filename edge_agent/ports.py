@@ -107,7 +107,7 @@ class Spool(Protocol):
         ...
 
     async def append(self, bodies: Sequence[bytes], notes: Mapping[str, bytes | None] | None = None) -> int:
-        """Keep some records; each gets the next sequence number. Returns the number of the last of them.
+        """Keep some records; each gets the next sequence number, at once. Returns the number of the last of them.
 
         Once it has returned, records and notes are as safe as this spool can make them, both or neither; where
         they could not be kept, ``status`` says so. A note replaces the one with the same key, ``None`` removes it.

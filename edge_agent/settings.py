@@ -87,10 +87,16 @@ class AgentSettings(Settings):
         description="What the headend has not stored yet is kept within so many bytes; the oldest is dropped first.",
         json_schema_extra=_about("settings", "67108864", "a whole number of bytes, 65536 or more"),
     )
+    metrics_addr: HostPort | None = Field(
+        None,
+        validation_alias="METRICS_ADDR",
+        description="Where Prometheus finds the agent's metrics, at /metrics; if it is not set, nowhere.",
+        json_schema_extra=_about("settings", "127.0.0.1:9101", "host:port"),
+    )
     allow_insecure: Truthy = Field(
         default=False,
         validation_alias="ALLOW_INSECURE",
-        description="Talk to a headend on another machine without encryption.",
+        description="Talk to a headend, or to a Prometheus, on another machine without encryption.",
         json_schema_extra=_about("settings", "1", "1/true/yes/on or 0/false/no/off"),
     )
 
@@ -224,6 +230,16 @@ class AgentSettings(Settings):
                 "127.0.0.1:50070",
             )
         refuse_exposed(self.headend_grpc.host, "HEADEND_GRPC", allow_insecure=self.allow_insecure)
+        return self
+
+    @model_validator(mode="after")
+    def _metrics_at_home(self) -> Self:
+        if self.metrics_addr is not None:
+            if self.metrics_addr.tls:
+                raise SettingsInvalid(
+                    "METRICS_ADDR", "https:// is not available yet", "host:port", _example("METRICS_ADDR")
+                )
+            refuse_exposed(self.metrics_addr.host, "METRICS_ADDR", allow_insecure=self.allow_insecure)
         return self
 
     @model_validator(mode="after")

@@ -39,7 +39,8 @@ def of_agent(
     """The report without what this agent has no say in, and with no time later than ``not_after``."""
     sent_to = {part.asset_id for part in record.allocations if part.agent_id == agent_id}
     theirs = tuple(said for said in report.allocations if said.asset_id in sent_to)
-    return replace(report, allocations=theirs, at=min(report.at, not_after))
+    acknowledged_at = report.acknowledged_at and min(report.acknowledged_at, not_after)
+    return replace(report, allocations=theirs, at=min(report.at, not_after), acknowledged_at=acknowledged_at)
 
 
 def contradicted(record: Dispatch, report: DispatchReport) -> tuple[UUID, ...]:

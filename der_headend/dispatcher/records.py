@@ -17,8 +17,10 @@ from der_core.errors import Unavailable
 from der_core.lifecycle import State, Transition
 from der_headend.announcements import Announcements
 from der_headend.cursor import encode_moment
+from der_headend.dispatcher.tally import Tally
 from der_headend.fleet import Fleet
 from der_headend.ports import DispatchQuery, DispatchStore, Page, WriteBehind
+from der_runtime.clock import Clock
 from der_runtime.logs import get_logger
 
 HEADEND, OPERATOR = "headend", "operator"
@@ -38,11 +40,14 @@ class Records:
         announcements: Announcements,
         store: DispatchStore,
         later: WriteBehind,
+        clock: Clock,
     ) -> None:
         self._fleet = fleet
         self._announcements = announcements
         self._store = store
         self._later = later
+        self._clock = clock
+        self.tally = Tally()
         self._open: dict[UUID, Dispatch] = {}
         self._open_at_site: dict[UUID, dict[UUID, None]] = {}
         self._queued_at_site: dict[UUID, dict[UUID, None]] = {}
@@ -97,6 +102,7 @@ class Records:
         if before is not None:
             record = self._measured_at_end(before, record)
         self._put(record)
+        self.tally.changed(before, record, self._clock.now())
         if before is None or before.state is not record.state:
             _log.info(
                 "dispatch",

@@ -69,7 +69,10 @@ class Dispatcher:
         self._store = store
         self._clock = clock
         self._weighting = weighting
-        self._records = Records(fleet=fleet, announcements=announcements, store=store, later=later)
+        self._records = Records(
+            fleet=fleet, announcements=announcements, store=store, later=later, clock=clock
+        )
+        self.tally = self._records.tally
         self._later = later
         self._ahead = WriteAhead(journal=journal, later=later)
         self._expiry = Timers(clock=clock, due=self._expire)

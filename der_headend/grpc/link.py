@@ -1,7 +1,9 @@
 """The way down to one agent: a bounded queue of messages, and a task that writes them, which lives while there are any.
 
 So an agent that is told nothing costs no task beside the one that reads its stream. Acknowledgements are not queued:
-only the newest number matters, so they can't pile up however slow the agent reads.
+only the newest number matters, so they can't pile up however slow the agent reads. Writing one costs more than reading
+a frame does, so they are saved up: they answer a heartbeat, or go out once most of the window waits for one. An agent
+that rarely asks is told all the same, for what it does not know to be stored takes room in its spool.
 """
 
 import asyncio
@@ -11,16 +13,20 @@ from typing import Self
 
 from der_core.dispatch import Command
 from der_headend.ports import Cancellation
-from der_headend.sessions import REPLACED
+from der_headend.sessions import LINK_LOST, REPLACED
 from der_runtime.clock import Clock
 from der_wire._gen import agent_link_pb2 as pb
 from der_wire.codec import cancel_to_wire, command_to_wire
 
-LINK_LOST = "link lost"
-
 _GOODBYE_S = 0.2
 _TAKEN_OVER_S = 5.0
 """How long a replaced agent is asked to stay away: two agents with one id would replace each other without end."""
+
+_WORTH_TELLING = 0.75
+"""The part of the window of which the agent is told without having asked by a heartbeat."""
+
+_TELL_AFTER_S = 15.0
+"""How long after it was told it is told of less."""
 
 ROOM = 256
 """Messages that may wait for a slow agent before new commands are refused."""
@@ -33,13 +39,27 @@ class StreamLink:
     agent is told why.
     """
 
-    __slots__ = ("_acknowledge", "_clock", "_reading", "_waiting", "_write", "_writing", "reason")
+    __slots__ = (
+        "_acknowledge",
+        "_clock",
+        "_reading",
+        "_told_s",
+        "_told_seq",
+        "_waiting",
+        "_worth_telling",
+        "_write",
+        "_writing",
+        "reason",
+    )
 
     def __init__(self, *, clock: Clock, write: Callable[[pb.Downlink], Awaitable[None]]) -> None:
         self._clock = clock
         self._write = write
         self._waiting: list[pb.Downlink] = []
         self._acknowledge: int | None = None
+        self._told_seq = 0
+        self._told_s = clock.monotonic()
+        self._worth_telling = 1
         self._reading: asyncio.Task[object] | None = None
         self._writing: asyncio.Task[None] | None = None
         self.reason = ""
@@ -47,6 +67,8 @@ class StreamLink:
 
     def registered(self, answer: pb.Registered) -> None:
         """Queue the answer to the registration, before anything else."""
+        self._told_seq = answer.acknowledged_seq
+        self._worth_telling = max(int(answer.window * _WORTH_TELLING), 1)
         self._queue(pb.Downlink(registered=answer))
 
     def command(self, command: Command) -> bool:
@@ -64,9 +86,16 @@ class StreamLink:
         """Ask the agent to go and come back later."""
         self._queue(pb.Downlink(drain=pb.Drain(reason=reason, reconnect_after_s=reconnect_after_s)))
 
+    def stored(self, through_seq: int) -> None:
+        """Say how far the spool is stored, if that is much more than the agent knows, or it was long not told."""
+        unasked_s = self._clock.monotonic() - self._told_s
+        if through_seq - self._told_seq >= self._worth_telling or unasked_s >= _TELL_AFTER_S:
+            self.acknowledge(through_seq)
+
     def acknowledge(self, through_seq: int) -> None:
         """Say how far the spool is stored."""
-        self._acknowledge = through_seq
+        self._told_seq = self._acknowledge = through_seq
+        self._told_s = self._clock.monotonic()
         self._start_writing()
 
     def close(self, reason: str) -> None:

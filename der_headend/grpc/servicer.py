@@ -15,10 +15,10 @@ from der_core.errors import Conflict, Rejected, Unavailable
 from der_core.registration import Registration
 from der_headend.alarms import Alarms
 from der_headend.dispatcher import Dispatcher
-from der_headend.grpc.link import LINK_LOST, StreamLink
+from der_headend.grpc.link import StreamLink
 from der_headend.ingest import Ingest
 from der_headend.ports import Heartbeat
-from der_headend.sessions import Session, Sessions
+from der_headend.sessions import CLOSED_BY_AGENT, LINK_LOST, Session, Sessions
 from der_runtime.clock import Clock
 from der_runtime.logs import get_logger
 from der_wire._gen import agent_link_pb2 as pb
@@ -140,7 +140,7 @@ class AgentLink(AgentLinkServicer):
         while True:
             message: object = await context.read()
             if not isinstance(message, pb.Uplink):
-                return "closed by the agent"
+                return CLOSED_BY_AGENT
             self._sessions.heard(session)
             match message.WhichOneof("message"):
                 case "record":

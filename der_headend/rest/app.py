@@ -4,8 +4,9 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from der_headend.rest import problems
+from der_headend.rest import examples, problems
 from der_headend.rest.guards import BodyLimit, LastResort
 from der_headend.rest.routes import (
     agents,
@@ -46,14 +47,27 @@ def create_app(services: Services) -> FastAPI:
     problems.handle_in(app)
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
     app.add_middleware(LastResort)
-    _document_problems(app)
+    _complete_document(app)
     return app
 
 
-def _document_problems(app: FastAPI) -> None:
+def beside(api: ASGIApp, console: ASGIApp | None) -> ASGIApp:
+    """The API, and the console at the paths that are its own: ``/``, ``/ui/…`` and what its pages load."""
+    if console is None:
+        return api
+
+    async def both(scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        is_console = path in {"/", "/favicon.ico"} or path.startswith(("/ui/", "/_nicegui"))
+        await (console if is_console else api)(scope, receive, send)
+
+    return both
+
+
+def _complete_document(app: FastAPI) -> None:
     document = app.openapi
 
-    def with_problems() -> dict[str, Any]:
-        return problems.complete(document())
+    def completed() -> dict[str, Any]:
+        return examples.complete(problems.complete(document()))
 
-    app.openapi = with_problems  # type: ignore[method-assign]  # FastAPI's own way to extend its document
+    app.openapi = completed  # type: ignore[method-assign]  # FastAPI's own way to extend its document

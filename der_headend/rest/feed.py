@@ -3,6 +3,9 @@
 Announcements wake the feed at once. Telemetry is read from the live columns when it is due: only assets with a newer
 sample, and no more than ``SAMPLES_AT_ONCE`` of them, so that one listener with a large fleet does not hold up
 others; the rest comes next time, in turn. A tick that was missed is not made up for.
+
+Everything that is sent carries as its ``id`` the listener's place among the announcements, so that one who watches
+little is not left behind either. Whoever was cut off comes back with it and gets what he missed.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -10,12 +13,12 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import numpy as np
-from fastapi.sse import KEEPALIVE_COMMENT
+from fastapi.sse import format_sse_event
 from numpy.typing import NDArray
 
 from der_core.dispatch import Dispatch
 from der_core.events import Event
-from der_headend.announcements import Announcement, Lost
+from der_headend.announcements import Announcement, Listener, Lost
 from der_headend.ports import SessionRecord
 from der_headend.rest.services import Services
 from der_headend.rest.views import texts
@@ -50,38 +53,49 @@ class Watch:
                 return self.asset_id in announcement.asset_ids
 
 
-def feed(services: Services, watch: Watch) -> AsyncIterator[bytes]:
-    """Server-sent events until the listener goes or the headend stops.
+def feed(services: Services, watch: Watch, *, after: str | None = None) -> AsyncIterator[bytes]:
+    """Server-sent events until the listener goes or the headend stops; ``after``: the last ``id`` it has seen.
 
     Raises:
         NotFound: ``watch`` names an asset or a site that is not there.
     """
-    return _feed(services, watch, _Telemetry(services, _slots(services, watch)))
+    return _feed(services, watch, _Telemetry(services, _slots(services, watch)), after)
 
 
-async def _feed(services: Services, watch: Watch, telemetry: "_Telemetry") -> AsyncIterator[bytes]:
+async def _feed(
+    services: Services, watch: Watch, telemetry: "_Telemetry", after: str | None
+) -> AsyncIterator[bytes]:
     clock = services.clock
-    with services.announcements.listen() as listener:
-        due_s = sent_s = clock.monotonic()
-        yield KEEPALIVE_COMMENT
+    with services.announcements.listen(after=after) as listener:
+        due_s = clock.monotonic()
+        sent_s = due_s - KEEPALIVE_S
         while not services.stopping.is_set():
             for announcement in listener.take():
                 if isinstance(announcement, Lost):
                     sent_s = clock.monotonic()
-                    yield sse("lost", texts.encoded({"count": announcement.count}))
+                    yield _at(listener, sse("lost", texts.encoded({"count": announcement.count})))
                 elif watch.includes(announcement):
                     sent_s = clock.monotonic()
-                    yield services.fanout.announced(announcement)
+                    yield _at(listener, services.fanout.announced(announcement))
             now_s = clock.monotonic()
             if now_s >= due_s:
                 due_s = now_s + watch.telemetry_s
                 for event in telemetry.changed():
                     sent_s = now_s
-                    yield event
+                    yield _at(listener, event)
             if now_s >= sent_s + KEEPALIVE_S:
                 sent_s = now_s
-                yield KEEPALIVE_COMMENT
+                yield _sign_of_life(listener)
             await listener.wait(min(due_s - now_s, _LOOK_UP_S))
+
+
+def _at(listener: Listener, event: bytes) -> bytes:
+    return f"id: {listener.place}\n".encode() + event
+
+
+def _sign_of_life(listener: Listener) -> bytes:
+    """No event; but to whoever reads it the id is his place all the same."""
+    return format_sse_event(comment="ping", id=listener.place)
 
 
 class _Telemetry:

@@ -25,6 +25,7 @@ class HttpServer:
                 log_level="warning",
                 access_log=False,
                 lifespan="off",
+                ws_per_message_deflate=False,  # to pack a console's small changes would cost more than to send them
                 loop="none",
                 timeout_graceful_shutdown=_STOP_S,
                 server_header=False,

@@ -169,7 +169,7 @@ class Event(_message.Message):
     def __init__(self, id: _Optional[str] = ..., at_us: _Optional[int] = ..., asset: _Optional[int] = ..., severity: _Optional[_Union[Event.Severity, str]] = ..., kind: _Optional[_Union[Event.Kind, str]] = ..., code: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class DispatchReport(_message.Message):
-    __slots__ = ("dispatch_id", "at_us", "allocations", "unserved_mw")
+    __slots__ = ("dispatch_id", "at_us", "allocations", "unserved_mw", "acknowledged_at_us")
     class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         STATE_UNSPECIFIED: _ClassVar[DispatchReport.State]
@@ -213,11 +213,13 @@ class DispatchReport(_message.Message):
     AT_US_FIELD_NUMBER: _ClassVar[int]
     ALLOCATIONS_FIELD_NUMBER: _ClassVar[int]
     UNSERVED_MW_FIELD_NUMBER: _ClassVar[int]
+    ACKNOWLEDGED_AT_US_FIELD_NUMBER: _ClassVar[int]
     dispatch_id: str
     at_us: int
     allocations: _containers.RepeatedCompositeFieldContainer[DispatchReport.Allocation]
     unserved_mw: float
-    def __init__(self, dispatch_id: _Optional[str] = ..., at_us: _Optional[int] = ..., allocations: _Optional[_Iterable[_Union[DispatchReport.Allocation, _Mapping]]] = ..., unserved_mw: _Optional[float] = ...) -> None: ...
+    acknowledged_at_us: int
+    def __init__(self, dispatch_id: _Optional[str] = ..., at_us: _Optional[int] = ..., allocations: _Optional[_Iterable[_Union[DispatchReport.Allocation, _Mapping]]] = ..., unserved_mw: _Optional[float] = ..., acknowledged_at_us: _Optional[int] = ...) -> None: ...
 
 class Heartbeat(_message.Message):
     __slots__ = ("at_us", "spooled_records", "spooled_bytes", "dropped_records")

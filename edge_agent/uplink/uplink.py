@@ -57,6 +57,8 @@ class Uplink:
         self._told: set[str] = set()
         self._closing = False
         self._ended = asyncio.Event()
+        self.sessions = 0
+        """How many have begun."""
 
     @property
     def up(self) -> bool:
@@ -113,6 +115,7 @@ class Uplink:
 
     def _came_up(self, headend: str, session_id: str) -> None:
         self._up_since_s = self._clock.monotonic()
+        self.sessions += 1
         self._told.clear()
         _log.info("link up", target=self._target, headend=headend, session_id=session_id)
 

@@ -1,11 +1,15 @@
-"""The stores that the contract suites are run on; each new implementation joins here."""
+"""What the contract suites are run on; each new implementation joins here."""
 
 from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
 
 import pytest
 
+from der_client import HeadendClient
+from der_client.fake import FakeHeadend
 from der_headend.store.memory import MemoryStore
 from der_headend.store.postgres import PostgresStore
+from kit.live_headend import Headend, LiveHeadend
 from kit.postgres_store import database, new_store
 from kit.stores import ASSETS, Stores
 
@@ -40,3 +44,24 @@ def _behind_ports(store: MemoryStore | PostgresStore) -> Stores:
         heartbeats=store.heartbeats,
         telemetry=store.telemetry,
     )
+
+
+@pytest.fixture(params=["fake", "real"])
+def headend(request: pytest.FixtureRequest) -> Iterator[Headend]:
+    if request.param == "fake":
+        yield FakeHeadend(now=lambda: datetime.fromisoformat("2026-06-01T12:00:00Z"))
+    else:
+        with LiveHeadend() as live:
+            yield live
+
+
+@pytest.fixture
+def client(headend: Headend) -> Iterator[HeadendClient]:
+    with client_of(headend) as made:
+        yield made
+
+
+def client_of(headend: Headend) -> HeadendClient:
+    if isinstance(headend, FakeHeadend):
+        return HeadendClient("http://headend", transport=headend.transport, sleep=lambda _seconds: None)
+    return HeadendClient(headend.url)

@@ -50,6 +50,25 @@ async def test_filters(stores: Stores) -> None:
     assert await found(stores, EventQuery(limit=10, start=records.at(2), end=records.at(3))) == [of_agent]
 
 
+async def test_acknowledged_or_not(stores: Stores) -> None:
+    seen, unseen = records.event(1), records.event(2)
+    await put(stores, seen, unseen)
+    await stores.events.acknowledge(seen.id, records.at(3))
+    assert await found(stores, EventQuery(limit=10, acknowledged=True)) == [seen]
+    assert await found(stores, EventQuery(limit=10, acknowledged=False)) == [unseen]
+
+
+async def test_chosen_ones_with_filters_and_pages(stores: Stores) -> None:
+    first, second, third, other = (records.event(at) for at in range(4))
+    await put(stores, first, second, third, other)
+    chosen = frozenset({first.id, second.id, third.id, uuid4()})
+    page = await stores.events.page(EventQuery(limit=2, ids=chosen))
+    assert [stored.event for stored in page.items] == [third, second]
+    assert await found(stores, EventQuery(limit=2, ids=chosen, cursor=page.next_cursor)) == [first]
+    assert await found(stores, EventQuery(limit=2, ids=chosen, end=records.at(1))) == [first]
+    assert await found(stores, EventQuery(limit=2, ids=frozenset())) == []
+
+
 async def test_first_acknowledgement_counts(stores: Stores) -> None:
     happened = records.event(0)
     await put(stores, happened)

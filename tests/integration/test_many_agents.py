@@ -20,6 +20,7 @@ from kit.system import System, kill
 
 AGENTS = 300
 WITHIN_S = 60.0
+ASK_EVERY_S = 0.5
 SITE = UUID("6ba7b810-9dad-11d1-80b4-00c04fd430c8")
 
 
@@ -97,7 +98,12 @@ class SmallAgent:
 
     async def _send(self, call: grpc.aio.StreamStreamCall[pb.Uplink, pb.Downlink]) -> None:
         while True:
-            await self._news.wait()
+            try:
+                async with asyncio.timeout(ASK_EVERY_S):
+                    await self._news.wait()
+            except TimeoutError:
+                if self._spool:
+                    await call.write(pb.Uplink(heartbeat=pb.Heartbeat()))
             self._news.clear()
             for record in [record for record in self._spool if record.seq > self._sent]:
                 await call.write(pb.Uplink(record=record))

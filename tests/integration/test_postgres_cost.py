@@ -72,3 +72,16 @@ async def test_a_commit_takes_the_same_few_statements_whatever_is_in_it(
     assert statements == few
     assert len(few) <= 7
     assert few.count("telemetry") == 1
+
+
+async def test_a_dispatch_on_its_way_to_its_agent_waits_for_one_statement(
+    url: str, statements: list[str]
+) -> None:
+    store = new_store(url, assets=FLEET)
+    await store.open()
+    record = records.dispatch(0)
+    statements.clear()
+    await store.commit(Batch(dispatches={record.id: record}))
+    assert len(statements) == 1
+    assert await store.dispatches.get(record.id) == record
+    await store.close()

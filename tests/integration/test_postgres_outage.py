@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
 
 import asyncpg
 import pytest
@@ -204,6 +205,12 @@ async def cut(server: PostgresServer, name: str) -> AsyncIterator[Cut]:
     await gate.close()
 
 
+async def waits_for_telemetry(direct: "asyncpg.Connection[asyncpg.Record]") -> bool:
+    """Whether somebody waits for a lock on the table."""
+    waiting = "select count(*) from pg_locks where not granted and relation = 'telemetry'::regclass"
+    return bool(await direct.fetchval(waiting))
+
+
 async def test_server_that_stalls_in_the_middle_of_an_answer_is_left_in_time(
     server: PostgresServer, name: str, store: PostgresStore
 ) -> None:
@@ -211,11 +218,7 @@ async def test_server_that_stalls_in_the_middle_of_an_answer_is_left_in_time(
     await direct.execute("begin; lock table telemetry")
     reading = asyncio.create_task(store.telemetry.history(ALL))
 
-    async def waits_for_lock() -> bool:
-        waiting = "select count(*) from pg_locks where not granted and relation = 'telemetry'::regclass"
-        return bool(await direct.fetchval(waiting))
-
-    await until(waits_for_lock)
+    await until(partial(waits_for_telemetry, direct))
     server.pause()
     try:
         began_s = time.monotonic()
@@ -302,9 +305,13 @@ async def test_black_hole_in_a_commit_is_left_in_time(
         store = new_store(server.url(name, port=proxy.port))
         await store.open()
         await store.commit(batch(1))
-        writing = asyncio.create_task(persist(store, batch(2)))
-        await asyncio.sleep(0.003)
-        proxy.blackhole()
+        direct = await asyncpg.connect(server.url(name))
+        async with direct.transaction():
+            await direct.execute("lock table telemetry in exclusive mode")
+            writing = asyncio.create_task(persist(store, batch(2)))
+            await until(partial(waits_for_telemetry, direct))
+            proxy.blackhole()
+        await direct.close()
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(asyncio.shield(writing), 2.5)
         proxy.heal()

@@ -64,6 +64,14 @@ async def ask(url: str, sql: str, *arguments: Any) -> list[str]:
     return [record[0] for record in found]
 
 
+async def test_partitions_are_counted_for_the_metrics(store: PostgresStore) -> None:
+    await put(store, 0, 1.0)
+    before = store.partitions()
+    assert before.keys() == {"telemetry", "rollup_1m", "rollup_5m", "heartbeats"}
+    await put(store, 500, 1.0)
+    assert store.partitions()["telemetry"] == before["telemetry"] + 1
+
+
 async def put(store: PostgresStore, minute: float, mw: float) -> None:
     at_us = START_US + int(minute * MINUTE_US)
     await store.commit(Batch(rows=[rows(at_us, [0, 1], {"current_mw": [mw, -mw]})]))

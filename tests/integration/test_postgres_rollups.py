@@ -314,6 +314,19 @@ async def test_samples_that_come_while_a_window_is_made_are_not_forgotten(
     await upkept.agree(moment(0), moment(30))
 
 
+async def test_a_backlog_that_the_frontier_did_not_wait_for_is_made_from_samples_alone(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("der_headend.store.postgres.rollups._FEW", 0.6)
+    told.clock.advance(30 * 60.0)
+    await told.store.keep_up()  # as after a headend was down, before its agents are back
+    for minute in (6.2, 7.2):
+        await told.put(rows(moment(minute), [0], {"current_mw": [minute]}))
+        await told.store.write_buckets()
+        await told.store.keep_up()
+    await told.agree(moment(0), moment(30))
+
+
 async def test_samples_days_late_find_room(told: Told) -> None:
     await told.put(rows(moment(0), [0], {"current_mw": [1.0]}))
     await told.put(
@@ -358,6 +371,27 @@ async def test_a_steady_stream_is_never_read_back(told: Told, monkeypatch: pytes
     await told.agree(moment(0), moment(12))
 
 
+async def test_samples_that_lag_more_and_more_are_never_read_back(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = made_from_samples(told, monkeypatch)
+    for tick in range(36):  # 20 s of data in 29 s, in two commits
+        frames = [
+            rows(moment(tick / 3) + slot, [slot], {"current_mw": [tick - slot]}) for slot in range(ASSETS)
+        ]
+        await told.put(*frames[: tick % ASSETS])
+        await told.put(*frames[tick % ASSETS :])
+        told.clock.advance(29.0)
+        if tick % 3 == 0:
+            await told.store.keep_up()
+    assert await counted(told, LATE) == await counted(told, WINDOWS) == 0
+    assert await counted(told, "select count(*) from rollup_5m") == 2 * ASSETS
+    told.clock.advance(300.0)
+    await told.store.keep_up()
+    assert made == []
+    await told.agree(moment(0), moment(24))
+
+
 async def test_only_who_was_late_is_made_again(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
     made = made_from_samples(told, monkeypatch)
     await stream(told, minutes=4)
@@ -367,6 +401,20 @@ async def test_only_who_was_late_is_made_again(told: Told, monkeypatch: pytest.M
     await told.store.keep_up()
     await told.agree(moment(0), moment(7))
     assert made == [([int(told.store._catalogue.keys[2])], 0)]
+
+
+async def test_a_batch_that_is_refused_in_the_end_leaves_no_doubt(told: Told) -> None:
+    await stream(told, minutes=1)
+    store, refused, its_id = told.store, Batch(rows=[rows(moment(1), [0], {"current_mw": [5.0]})]), uuid4()
+    store.journal._tried[id(refused)] = (refused, its_id)
+    store._rollups._in_doubt.add(its_id)
+    async with store._upkeep.connection() as connection:
+        await connection.execute("alter table telemetry rename to elsewhere")
+        with pytest.raises(Defect):
+            await store.commit(refused)
+        await connection.execute("alter table elsewhere rename to telemetry")
+    assert not store._rollups._in_doubt
+    assert not store.journal._tried
 
 
 @pytest.mark.parametrize("happens", ["restart", "new signal", "in doubt", "another writer", "write fails"])
@@ -392,7 +440,7 @@ async def test_what_memory_can_not_vouch_for_is_made_from_samples(
     else:
         async with store._upkeep.connection() as connection:
             await connection.execute("alter table rollup_1m rename to elsewhere")
-        told.clock.advance(30.0)
+        await told.put(rows(moment(2.01), [0], {"current_mw": [5.0]}))
         with pytest.raises(Defect):
             await store.write_buckets()
         async with store._upkeep.connection() as connection:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
@@ -24,6 +25,7 @@ from der_headend.rest.models.operations import Readiness
 from der_headend.rest.models.telemetry import Bucket, Sample
 from der_headend.rest.problems import Problem
 from der_headend.rest.services import Check, Services
+from der_headend.rest.views.live import Live
 from der_headend.sessions import Session
 from der_wire.codec import encode_frame, state_signals
 from kit import records
@@ -148,6 +150,15 @@ async def test_assets_page_by_page(client: httpx.AsyncClient) -> None:
     assert "X-Next-Cursor" not in rest.headers
 
 
+async def test_assets_of_one_site_page_by_page(client: httpx.AsyncClient) -> None:
+    first = await client.get("/assets", params={"site_id": str(SITE), "limit": 2})
+    rest = await client.get(
+        "/assets", params={"site_id": str(SITE), "cursor": first.headers["X-Next-Cursor"]}
+    )
+    assert [asset["id"] for asset in (*many(Asset, first), *many(Asset, rest))] == [str(A), str(B), str(C)]
+    problem(await client.get("/assets", params={"site_id": str(A)}), 404, "unknown_site", "site_id")
+
+
 async def test_site_sums_up_what_is_known(client: httpx.AsyncClient, world: World) -> None:
     session = await world.connect(gateway())
     await send(
@@ -171,6 +182,13 @@ async def test_sites(client: httpx.AsyncClient) -> None:
     (gateway_test,), (campus,) = many(Site, first), many(Site, rest)
     assert (gateway_test["id"], campus["id"]) == (str(SITE), str(OTHER_SITE))
     assert (campus["current_mw"], campus["headroom_up_mw"], campus["assets_online"]) == (None, None, 0)
+
+
+async def test_sites_without_their_assets(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = many(Site, await client.get("/sites"))
+    monkeypatch.setattr(Live, "assets", None)  # they are not even made
+    without = many(Site, await client.get("/sites", params={"with_assets": False}))
+    assert without == [site | {"assets": []} for site in whole]
 
 
 # ---------------------------------------------------------------------------------------------------------- agents
@@ -199,6 +217,48 @@ async def test_agent_stays_after_it_has_gone(client: httpx.AsyncClient, world: W
         (str(second.id), "went away"),
         (str(first.id), "replaced by a newer session of the same agent id"),
     ]
+
+
+HEARD: tuple[str, ...] = (
+    "software",
+    "heartbeat_s",
+    "heartbeats_missed",
+    "last_heartbeat_at",
+    "spooled_records",
+    "spooled_bytes",
+    "dropped_records",
+    "clock_skew_s",
+)
+
+
+async def test_agent_says_how_it_is(client: httpx.AsyncClient, world: World) -> None:
+    session = await world.connect(gateway())
+
+    async def heard() -> tuple[object, ...]:
+        (agent,) = many(Agent, await client.get("/agents"))
+        return tuple(agent[name] for name in HEARD)
+
+    assert await heard() == ("test", 10.0, 0, None, None, None, None, None)
+    now = world.clock.now()
+    beat = replace(records.heartbeat(0), at=now + timedelta(seconds=1.5), received_at=now)
+    world.sessions.beat(session, replace(beat, spooled_records=7, spooled_bytes=900, dropped_records=2))
+    said = ("2026-06-01T12:00:00.000000Z", 7, 900, 2, 1.5)
+    world.clock.advance(14.9)
+    assert await heard() == ("test", 10.0, 0, *said)
+    world.clock.advance(10.2)
+    assert await heard() == ("test", 10.0, 2, *said)
+    world.sessions.close(session.id, "went away")
+    assert await heard() == ("test", 10.0, None, *said)
+
+
+async def test_agent_of_an_earlier_run_is_not_known_well(world: World) -> None:
+    session = await world.connect(gateway())
+    world.sessions.close(session.id, "headend is stopping")
+    restarted = World()
+    restarted.sessions.restore(world.session_changes[-1:])
+    async with client_of(create_app(services_of(restarted))) as client:
+        (agent,) = many(Agent, await client.get("/agents"))
+    assert {agent[name] for name in HEARD} == {None}
 
 
 async def test_agents_page_by_page(client: httpx.AsyncClient, world: World) -> None:
@@ -456,6 +516,29 @@ async def test_events_newest_first_with_filters(client: httpx.AsyncClient, world
     assert await found(f"/events/{A}/history") == [0]
     first = await client.get("/events", params={"limit": 2})
     assert await found(cursor=first.headers["X-Next-Cursor"]) == [0]
+
+
+async def test_alarms_that_are_raised_now(client: httpx.AsyncClient, world: World) -> None:
+    session = await world.connect(gateway())
+    trip, leak = (
+        records.event(at, kind=EventKind.RAISED, code=code) for at, code in ((1, "trip"), (2, "leak"))
+    )
+    happened = (records.event(0), trip, leak, records.event(3, kind=EventKind.CLEARED, code="trip"))
+    for seq, event in enumerate(happened, start=1):
+        world.ingest.event(session, seq, event)
+    await world.ingest.flush()
+
+    async def found(**params: str | bool) -> list[str]:
+        events = many(Event, await client.get("/events", params={"active": True, **params}))
+        return [event["id"] for event in events]
+
+    assert (
+        await found() == await found(acknowledged=False) == await found(site_id=str(SITE)) == [str(leak.id)]
+    )
+    assert await found(site_id=str(OTHER_SITE)) == await found(severity="critical") == []
+    await client.post(f"/events/{leak.id}/ack")
+    assert await found() == await found(acknowledged=True) == [str(leak.id)]
+    assert await found(acknowledged=False) == []
 
 
 async def test_event_is_acknowledged_once(client: httpx.AsyncClient, world: World) -> None:

@@ -29,6 +29,7 @@ class Sent(NamedTuple):
 
     event: str
     data: Any
+    id: str = ""
 
     def mw(self) -> dict[str, float]:
         """By asset, the power that a telemetry event shows."""
@@ -41,7 +42,7 @@ async def events_in(chunks: AsyncIterator[bytes]) -> AsyncIterator[Sent]:
     async for chunk in chunks:
         lines = dict(line.split(": ", 1) for line in chunk.decode().splitlines() if line)
         if "event" in lines:
-            yield Sent(lines["event"], json.loads(lines["data"]))
+            yield Sent(lines["event"], json.loads(lines["data"]), lines["id"])
 
 
 async def upcoming(events: AsyncIterator[Sent]) -> Sent:
@@ -154,8 +155,73 @@ async def test_slow_listener_is_told_what_it_lost(world: World) -> None:
     await upcoming(events)
     for _ in range(5):
         world.announcements.announce(records.event(0))
-    assert await upcoming(events) == Sent("lost", {"count": 3})
+    assert (await upcoming(events))[:2] == ("lost", {"count": 3})
     assert [(await upcoming(events)).event for _ in range(2)] == ["event", "event"]
+
+
+async def test_who_comes_back_with_the_last_id_gets_what_he_missed(world: World, services: Services) -> None:
+    events = events_in(feed(services, EVERYTHING))
+    announced = [records.event(0) for _ in range(4)]
+    world.announcements.announce(announced[0])
+    first = asyncio.create_task(upcoming(events))
+    await asyncio.sleep(0)
+    world.announcements.announce(announced[1])
+    last_id = (await first).id
+    for event in announced[2:]:
+        world.announcements.announce(event)
+    again = events_in(feed(services, EVERYTHING, after=last_id))
+    assert [(await upcoming(again)).data["id"] for _ in range(2)] == [str(e.id) for e in announced[2:]]
+
+
+async def test_the_place_moves_on_with_what_a_narrow_watch_does_not_show(
+    world: World, services: Services
+) -> None:
+    world.show({A: 1.0})
+    watch = Watch(telemetry_s=0.2, asset_id=A)
+    events = events_in(feed(services, watch))
+    before = (await upcoming(events)).id
+    world.announcements.announce(records.event(0, asset_id=D, site_id=OTHER_SITE))
+    world.clock.advance(1)
+    world.show({A: 2.0})
+    after = (await upcoming(events)).id
+    assert (before, after) == (world.announcements.place(0), world.announcements.place(1))
+
+
+@pytest.mark.parametrize(
+    "place", ["", "-1", "00000000-1", "{run}-4", "{run}-x", "{run}--1", "{run}-" + "9" * 5000]
+)
+async def test_who_comes_back_with_a_strange_id_is_told_so_and_then_what_is_new(
+    world: World, services: Services, place: str
+) -> None:
+    for _ in range(3):
+        world.announcements.announce(records.event(0))
+    run = world.announcements.place(0).removesuffix("-0")
+    events = events_in(feed(services, EVERYTHING, after=place.format(run=run)))
+    lost = await upcoming(events)
+    assert lost == Sent("lost", {"count": None}, world.announcements.place(3))
+    happened = records.event(0)
+    world.announcements.announce(happened)
+    assert (await upcoming(events)).data["id"] == str(happened.id)
+
+
+async def test_who_stays_away_too_long_is_told_how_much_is_gone(world: World) -> None:
+    world.announcements = Announcements(room=2)
+    place = world.announcements.place(0)
+    for _ in range(5):
+        world.announcements.announce(records.event(0))
+    events = events_in(feed(services_of(world), EVERYTHING, after=place))
+    assert (await upcoming(events))[:2] == ("lost", {"count": 3})
+    assert [(await upcoming(events)).event for _ in range(2)] == ["event", "event"]
+
+
+def test_large_dispatches_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("der_headend.announcements.PARTS_KEPT", 5)
+    announcements = Announcements()
+    for _ in range(4):
+        announcements.announce(records.dispatch(0, assets=(A, B), target=Target.SITE))
+    assert (announcements.first, announcements.count) == (3, 4)
+    announcements.announce(records.event(0))
+    assert announcements.first == 3
 
 
 async def test_quiet_stream_shows_that_it_lives(world: World, services: Services) -> None:
@@ -166,6 +232,20 @@ async def test_quiet_stream_shows_that_it_lives(world: World, services: Services
     world.clock.advance(15)
     async with asyncio.timeout(DEADLINE_S):
         assert (await waiting).startswith(b":")
+
+
+async def test_a_browser_resumes_over_a_socket(world: World, services: Services) -> None:
+    place = world.announcements.place(0)
+    happened = records.event(0)
+    world.announcements.announce(happened)
+    async with (
+        served(services) as address,
+        httpx.AsyncClient() as client,
+        client.stream("GET", f"http://{address}/stream", headers={"Last-Event-ID": place}) as response,
+        asyncio.timeout(DEADLINE_S),
+    ):
+        sent = await upcoming(events_in(response.aiter_bytes()))
+    assert (sent.event, sent.data["id"], sent.id) == ("event", str(happened.id), world.announcements.place(1))
 
 
 async def test_stream_over_a_socket_ends_with_its_listener(world: World, services: Services) -> None:

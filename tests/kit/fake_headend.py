@@ -58,6 +58,14 @@ def agent(**other: Any) -> Agent:
         "site_name": "Gateway-Test",
         "connected_at": "2026-01-01T11:00:00Z",
         "last_seen_at": "2026-01-01T11:59:59Z",
+        "software": "edge_agent 0.1.0",
+        "heartbeat_s": 10.0,
+        "heartbeats_missed": 0,
+        "last_heartbeat_at": "2026-01-01T11:59:55Z",
+        "spooled_records": 0,
+        "spooled_bytes": 0,
+        "dropped_records": 0,
+        "clock_skew_s": -0.002,
         "assets": [{"id": A, "name": "GT-BESS-A"}],
         "sessions": [
             {
@@ -108,7 +116,8 @@ class FakeHeadend:
         self.requests.append(request)
         match request.method, request.url.path.strip("/").split("/"):
             case "GET", ["assets"]:
-                return self._listing(request, self.assets)
+                only = request.url.params.get("site_id")
+                return self._listing(request, [a for a in self.assets if only in {None, a["site_id"]}])
             case "GET", ["sites"]:
                 sites = {a["site_id"]: {"id": a["site_id"], "name": a["site_name"]} for a in self.assets}
                 return self._listing(request, list(sites.values()))

@@ -76,6 +76,9 @@ class NotingLink:
     def cancel(self, cancellation: Cancellation) -> None:
         self.cancellations.append(cancellation)
 
+    def stored(self, through_seq: int) -> None:
+        self.acknowledged.append(through_seq)
+
     def acknowledge(self, through_seq: int) -> None:
         self.acknowledged.append(through_seq)
 
@@ -111,7 +114,7 @@ class World:
             announcements=self.announcements,
             journal=self.journal,
             clock=self.clock,
-            acknowledge=self._acknowledge,
+            tell_stored=self._tell_stored,
             ask_again=self.asked_again.append,
             room_rows=room_rows,
         )
@@ -134,9 +137,9 @@ class World:
     def _closed(self, session: Session) -> None:
         self.dispatcher.disconnected(session)
 
-    def _acknowledge(self, spool_id: UUID, through_seq: int) -> None:
+    def _tell_stored(self, spool_id: UUID, through_seq: int) -> None:
         if (session := self.sessions.of_spool(spool_id)) is not None:
-            session.link.acknowledge(through_seq)
+            session.link.stored(through_seq)
 
     async def connect(self, registration: Registration, link: NotingLink | None = None) -> Session:
         """What the servicer does when an agent registers."""

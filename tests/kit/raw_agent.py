@@ -40,9 +40,10 @@ class RawAgent:
         return self.receive()
 
     def acknowledged(self, through_seq: int) -> None:
-        """Wait until everything up to a number is stored."""
+        """Ask until everything up to a number is stored."""
+        self.send(pb.Uplink(heartbeat=pb.Heartbeat()))
         while self.receive().acknowledgement.through_seq < through_seq:
-            pass
+            self.send(pb.Uplink(heartbeat=pb.Heartbeat()))
 
     def close(self) -> None:
         """End the stream."""

@@ -52,6 +52,7 @@ class System:
             "ASSETS_PATH": "der_headend/assets_test.yaml",
             "HEADEND_HTTP_ADDR": f"127.0.0.1:{self.http_port}",
             "HEADEND_GRPC_ADDR": self.grpc_address,
+            "CONSOLE": "0",  # it takes a third of a second to start, and most tests do not look at it
             **headend_env,
         }
         self._stack = ExitStack()

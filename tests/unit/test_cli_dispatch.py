@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from der_cli.screen import UNKNOWN
-from kit.fake_headend import SITE_ID, A, FakeHeadend
+from kit.fake_headend import SITE_ID, A, FakeHeadend, problem
 from kit.terminal import Terminal
 
 ORDER_ID = "0b5f3a52-6a4c-4f3e-9d3a-0d6c1f6f7a10"
@@ -113,6 +113,10 @@ def test_a_refusal_is_one_line_and_exit_code_1(terminal: Terminal) -> None:
         (["--mw", "5"], "name the target: either --asset or --site"),
         (["--mw", "5", "--asset", A, "--site", SITE_ID], "name the target: either --asset or --site"),
         (["--asset", A, "--mw", "nan"], "expected a finite number of MW"),
+        (["--asset", A, "--mw", "1", "--duration-s", "-5"], "expected a number of seconds above 0"),
+        (["--asset", A, "--mw", "1", "--duration-s", "0"], "Invalid value for --duration-s"),
+        (["--asset", A, "--mw", "1", "--ttl-s", "0"], "Invalid value for --ttl-s"),
+        (["--asset", A, "--mw", "1", "--ttl-s", "nan"], "expected a number of seconds above 0"),
         (["--asset", A, "--mw", "1e999"], "expected a finite number of MW"),
         (["--asset", A, "--mw", "lots"], "Invalid value for '--mw'"),
         (["--asset", "GT-BESS-X", "--mw", "5"], "Did you mean"),
@@ -173,22 +177,36 @@ class TestPreview:
 class TestLinkTrouble:
     """The headend goes away while a dispatch is on its way."""
 
-    def test_in_doubt_the_operator_is_told_how_to_find_out(self, terminal: Terminal) -> None:
+    @pytest.mark.parametrize(("failure", "code"), [(httpx.ReadTimeout(""), 3), (KeyboardInterrupt(), 130)])
+    def test_in_doubt_the_operator_is_told_how_to_find_out(
+        self, terminal: Terminal, failure: BaseException, code: int
+    ) -> None:
         def silent(_request: httpx.Request) -> httpx.Response:
-            raise httpx.ReadTimeout("")
+            raise failure
 
         terminal.headend.transport = httpx.MockTransport(silent)
         result = terminal.der("dispatch", "--asset", A, "--mw", "5", "--id", ORDER_ID)
-        assert result.exit_code == 3
+        assert result.exit_code == code
         assert f"The same command with --id {ORDER_ID} tells, and cannot send it twice." in result.stderr
 
-    @pytest.mark.parametrize(("failure", "code"), [(httpx.ReadError("reset"), 3), (KeyboardInterrupt(), 130)])
-    def test_a_dispatch_that_was_sent_goes_on(self, failure: BaseException, code: int) -> None:
+    @pytest.mark.parametrize(
+        ("failure", "code"),
+        [
+            (httpx.ReadError("reset"), 3),
+            (KeyboardInterrupt(), 130),
+            (problem(503, "store_unavailable", "the store is away"), 1),
+        ],
+    )
+    def test_a_dispatch_that_was_sent_goes_on(
+        self, failure: BaseException | httpx.Response, code: int
+    ) -> None:
         fake = FakeHeadend()
         answer = fake.transport.handle_request
 
         def interrupted(request: httpx.Request) -> httpx.Response:
             if request.method == "GET":
+                if isinstance(failure, httpx.Response):
+                    return failure
                 raise failure
             return answer(request)
 

@@ -141,7 +141,7 @@ def test_no_headend_is_exit_code_3_and_one_line(
     def nobody(_request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused")
 
-    monkeypatch.setattr("der_client.client.time.sleep", lambda _s: None)
+    monkeypatch.setattr("time.sleep", lambda _s: None)
     terminal.headend.transport = httpx.MockTransport(nobody)
     result = terminal.der(*command, "--headend", "http://127.0.0.1:9", "--json")
     assert (result.exit_code, result.stdout) == (3, "")

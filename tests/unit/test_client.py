@@ -1,22 +1,29 @@
 """The client: paging, safe retries, errors as types, an id on every dispatch."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from uuid import UUID
 
 import httpx
 import pytest
 
-from der_client import HeadendClient, HeadendProblem, HeadendUnreachable
+from der_client import (
+    Conflict,
+    HeadendClient,
+    HeadendProblem,
+    HeadendUnreachable,
+    Invalid,
+    NotFound,
+    ServerFault,
+    Unavailable,
+)
 from kit.fake_headend import SITE_ID, A, FakeHeadend, problem
 
 
 def client_of(answer: Callable[[httpx.Request], httpx.Response]) -> HeadendClient:
-    return HeadendClient("http://headend:3001", transport=httpx.MockTransport(answer))
-
-
-@pytest.fixture(autouse=True)
-def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("der_client.client.time.sleep", lambda _s: None)
+    return HeadendClient(
+        "http://headend:3001", transport=httpx.MockTransport(answer), sleep=lambda _seconds: None
+    )
 
 
 def test_lists_are_read_page_by_page_and_only_as_far_as_they_are_looked_at() -> None:
@@ -26,7 +33,7 @@ def test_lists_are_read_page_by_page_and_only_as_far_as_they_are_looked_at() -> 
         assert next(assets)["name"] == "GT-BESS-A"
         assert fake.asked("GET", "/assets") == 1
         assert [a["name"] for a in assets] == ["GT-BESS-B", "GT-BESS-C", "CT-BESS-A"]
-        assert [r.url.query for r in fake.requests] == [b"", b"cursor=2"]
+        assert [r.url.query for r in fake.requests] == [b"limit=1000", b"limit=1000&cursor=2"]
 
 
 def test_sites_agents_telemetry_and_readiness() -> None:
@@ -61,34 +68,142 @@ def test_a_dispatch_can_be_looked_at_previewed_and_cancelled() -> None:
         assert client.cancel(record["id"])["state"] == "cancelled"
 
 
-def test_what_never_reached_the_headend_is_sent_again() -> None:
-    fake, failures = FakeHeadend(), [httpx.ConnectError("refused"), httpx.ConnectTimeout("slow")]
+class Flaky(httpx.BaseTransport):
+    """Meets a request with the next of ``failures``, and answers when there are none left."""
 
-    def answer(request: httpx.Request) -> httpx.Response:
-        if failures:
-            raise failures.pop()
-        return fake.transport.handle_request(request)
+    def __init__(self, *failures: httpx.HTTPError | httpx.Response) -> None:
+        self.failures = list(failures)
+        self.sent: list[httpx.Request] = []
+        self.slept: list[float] = []
 
-    with client_of(answer) as client:
-        assert client.dispatch(site_id=SITE_ID, mw=12)["state"] == "submitted"
-    assert fake.asked("POST", "/dispatch") == 1
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self.sent.append(request)
+        failure = self.failures.pop(0) if self.failures else httpx.Response(200, json={})
+        if isinstance(failure, httpx.Response):
+            return failure
+        raise failure
+
+    def client(self, *, timeout_s: float = 10.0) -> HeadendClient:
+        return HeadendClient("http://headend", transport=self, timeout_s=timeout_s, sleep=self.slept.append)
 
 
-def test_what_may_have_reached_the_headend_is_not_sent_again() -> None:
-    sent = []
+def away(retry_after: str | None) -> httpx.Response:
+    response = problem(503, "store_unavailable", "the store is away")
+    if retry_after is not None:
+        response.headers["Retry-After"] = retry_after
+    return response
 
-    def answer(request: httpx.Request) -> httpx.Response:
-        sent.append(request)
-        raise httpx.ReadTimeout("no answer")
 
-    with client_of(answer) as client:
+BROKEN = (
+    httpx.ConnectError("refused"),
+    httpx.ConnectTimeout("slow"),
+    httpx.ReadError("reset"),
+    httpx.RemoteProtocolError("closed"),
+)
+
+
+@pytest.mark.parametrize("failure", BROKEN, ids=lambda failure: type(failure).__name__)
+def test_a_connection_that_fails_is_made_again(failure: httpx.HTTPError) -> None:
+    flaky = Flaky(failure, failure)
+    with flaky.client() as client:
+        client.dispatch(site_id=SITE_ID, mw=12)
+    assert len(flaky.sent) == 3
+    assert len({request.content for request in flaky.sent}) == 1, "the same id each time"
+    assert 0.05 <= flaky.slept[0] <= 0.1 <= flaky.slept[1] <= 0.2
+
+
+def test_it_gives_up_after_four_attempts_and_says_if_it_may_have_been_done() -> None:
+    flaky = Flaky(httpx.ReadError("reset"), *[httpx.ConnectError("refused")] * 9)
+    with flaky.client() as client, pytest.raises(HeadendUnreachable) as caught:
+        client.dispatch(site_id=SITE_ID, mw=12)
+    assert (len(flaky.sent), caught.value.maybe_done) == (4, True)
+    flaky = Flaky(*[httpx.ReadError("reset")] * 9)
+    with flaky.client() as client, pytest.raises(HeadendUnreachable) as caught:
+        client.preview(site_id=SITE_ID, mw=12)
+    assert (len(flaky.sent), caught.value.maybe_done) == (4, False)
+
+
+def test_a_timeout_is_not_tried_again() -> None:
+    flaky = Flaky(httpx.ReadTimeout("no answer"))
+    with flaky.client() as client:
         with pytest.raises(HeadendUnreachable, match="no answer within the time limit") as caught:
             client.dispatch(site_id=SITE_ID, mw=12)
-        assert caught.value.maybe_done
-        with pytest.raises(HeadendUnreachable) as caught:
-            list(client.assets())
-        assert not caught.value.maybe_done
-    assert len(sent) == 2
+        assert (len(flaky.sent), caught.value.maybe_done) == (1, True)
+
+
+def test_a_part_that_is_away_is_asked_again_when_it_said_so() -> None:
+    flaky = Flaky(away("2"))
+    with flaky.client() as client:
+        client.dispatch(site_id=SITE_ID, mw=12)
+    assert len(flaky.sent) == 2
+    assert 2.05 <= flaky.slept[0] <= 2.1
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "said"), [("5", 5.0), (None, None), ("tomorrow", None), ("-1", None), ("nan", None)]
+)
+def test_a_part_that_is_away_for_longer_is_an_error(retry_after: str | None, said: float | None) -> None:
+    flaky = Flaky(away(retry_after))
+    with flaky.client(timeout_s=4) as client, pytest.raises(Unavailable) as caught:
+        client.asset(A)
+    assert (len(flaky.sent), flaky.slept, caught.value.retry_after_s) == (1, [], said)
+
+
+def test_pauses_end_with_the_time_the_caller_gave() -> None:
+    flaky = Flaky(*[away("2")] * 9)
+    with flaky.client(timeout_s=5) as client, pytest.raises(Unavailable):
+        client.asset(A)
+    assert len(flaky.sent) == 3
+    assert sum(flaky.slept) <= 5
+
+
+def test_attempts_share_the_time_the_caller_gave(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(0, 1000, 2))
+    monkeypatch.setattr("der_client.exchange.time.monotonic", lambda: float(next(clock)))
+    flaky = Flaky(*[httpx.ConnectTimeout("slow")] * 9)  # each takes 2 s
+    with flaky.client(timeout_s=5) as client, pytest.raises(HeadendUnreachable):
+        client.asset(A)
+    assert [request.extensions["timeout"]["read"] for request in flaky.sent] == pytest.approx(
+        [5, 3, 1], abs=0.4
+    )
+
+
+def test_an_answer_that_is_waited_for_may_take_longer() -> None:
+    flaky = Flaky()
+    with flaky.client(timeout_s=4) as client:
+        client.dispatch(site_id=SITE_ID, mw=12, wait="active", timeout_s=30)
+        client.asset(A)
+    timeouts = [request.extensions["timeout"] for request in flaky.sent]
+    assert [timeout["read"] for timeout in timeouts] == [34, 4]
+    assert [timeout["connect"] for timeout in timeouts] == [3, 3]
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, Invalid),
+        (413, Invalid),
+        (422, Invalid),
+        (404, NotFound),
+        (409, Conflict),
+        (500, ServerFault),
+        (502, ServerFault),
+    ],
+)
+def test_a_problem_has_the_type_of_its_status(status: int, kind: type[HeadendProblem]) -> None:
+    with Flaky(problem(status, "code", "detail")).client() as client, pytest.raises(HeadendProblem) as caught:
+        client.asset(A)
+    assert type(caught.value) is kind
+
+
+def test_times_go_out_with_their_zone() -> None:
+    flaky = Flaky(*[httpx.Response(200, json=[])] * 2)
+    with flaky.client() as client:
+        list(client.events(start=datetime(2026, 1, 31, 8, tzinfo=UTC), end="2026-02-01T00:00:00+02:00"))
+        assert flaky.sent[0].url.params["start"] == "2026-01-31T08:00:00+00:00"
+        assert flaky.sent[0].url.params["end"] == "2026-02-01T00:00:00+02:00"
+        with pytest.raises(ValueError, match="no time zone"):
+            client.events(start=datetime(2026, 1, 31, 8))  # noqa: DTZ001 - the mistake
 
 
 def test_nobody_there_says_where_and_what_to_look_at() -> None:

@@ -156,6 +156,7 @@ reports = st.builds(
         max_size=4,
     ).map(tuple),
     unserved_mw=st.none() | powers,
+    acknowledged_at=st.none() | moments,
 )
 
 
@@ -340,6 +341,7 @@ VALID: list[tuple[Message, Callable[..., object]]] = [
                     for asset_id in ASSETS
                 ),
                 unserved_mw=1.0,
+                acknowledged_at=NOON,
             )
         ),
         report_from_wire,

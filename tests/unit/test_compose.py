@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
+COMPOSE = ROOT / "deploy" / "compose" / "compose.yaml"
 DATABASE_URL = urlsplit("postgres://bess:besspassword@localhost:5432/bess")
 
 
@@ -16,7 +17,8 @@ def read_compose() -> dict[str, Any]:
     """Follow the root file to the service file, as `docker compose` in the repository's root does."""
     root: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
     (included,) = root["include"]
-    compose: dict[str, Any] = yaml.safe_load((ROOT / included).read_text(encoding="utf-8"))
+    assert ROOT / included == COMPOSE
+    compose: dict[str, Any] = yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))
     # `docker compose down -v` must drop the same volume, wherever it is called.
     assert compose["name"] == root["name"]
     return compose
@@ -24,8 +26,8 @@ def read_compose() -> dict[str, Any]:
 
 @pytest.fixture(scope="module", name="postgres")
 def read_postgres(compose: dict[str, Any]) -> dict[str, Any]:
-    """The only service there is."""
-    (service,) = compose["services"].values()
+    """The only service there is unless a profile asks for more."""
+    (service,) = [service for service in compose["services"].values() if "profiles" not in service]
     assert isinstance(service, dict)
     return service
 
@@ -56,6 +58,21 @@ def test_the_data_is_in_a_named_volume_so_that_down_v_resets_it(
     volume, _, target = mount.partition(":")
     assert volume in compose["volumes"]
     assert target == "/var/lib/postgresql/data"
+
+
+@pytest.mark.parametrize(("name", "port"), [("prometheus", 9090), ("grafana", 3000)])
+def test_monitoring_is_for_those_who_ask_and_for_this_machine_only(
+    compose: dict[str, Any], name: str, port: int
+) -> None:
+    service = compose["services"][name]
+    assert service["profiles"] == ["monitoring"]
+    assert service["network_mode"] == "host"
+    told = str(service.get("command")) + str(service.get("environment"))
+    assert "127.0.0.1" in told
+    assert str(port) in told
+    for mount in service["volumes"]:
+        source = mount.partition(":")[0]
+        assert source in compose["volumes"] or (COMPOSE.parent / source).resolve().exists()
 
 
 def test_the_health_check_asks_for_the_database_itself(postgres: dict[str, Any]) -> None:

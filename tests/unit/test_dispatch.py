@@ -69,8 +69,12 @@ moves = st.builds(
     asset_sets,
 )
 spoken = st.builds(
-    lambda at_s, parts: report(at_s, *parts),
+    lambda at_s, acknowledged_s, parts: replace(
+        report(at_s, *parts),
+        acknowledged_at=None if acknowledged_s is None else START + timedelta(seconds=acknowledged_s),
+    ),
     seconds,
+    st.none() | seconds,
     st.lists(
         st.builds(said, st.sampled_from(ASSETS), st.sampled_from(SAYABLE)),
         max_size=4,
@@ -151,6 +155,17 @@ def test_a_site_dispatch_from_end_to_end() -> None:
     assert dispatch.state is State.COMPLETED
     assert dispatch.ended_at == START + timedelta(seconds=62)
     assert {part.agent_id for part in dispatch.allocations} == {"gw-1"}
+
+
+@pytest.mark.parametrize("outcome", [State.ACTIVE, State.FAILED])
+def test_one_report_can_tell_when_it_was_acknowledged_and_what_came_of_it(outcome: State) -> None:
+    told = replace(report(5, said(ASSETS[0], outcome)), acknowledged_at=START + timedelta(seconds=3))
+    dispatch = sent(1).reported(told, agent_id="gw-1")
+    for stage in (dispatch.stage, dispatch.allocations[0].stage):
+        assert [(t.state, (t.at - START).total_seconds()) for t in stage.transitions[-2:]] == [
+            (State.ACKNOWLEDGED, 3),
+            (outcome, 5),
+        ]
 
 
 def test_the_record_of_the_whole_keeps_what_its_parts_went_through() -> None:

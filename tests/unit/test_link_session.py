@@ -147,3 +147,17 @@ async def test_record_larger_than_the_spool_is_sent_live_once() -> None:
         frames = [up.record.seq for up in stream.sent if up.record.HasField("frame")]
     assert frames == [0]
     assert spool.reads < SPINNING / 5
+
+
+async def test_an_agent_that_stops_asks_until_the_headend_has_all_of_it() -> None:
+    clock, _, outbox = parts()
+    async with session_of(outbox, clock) as stream:
+        await outbox.put_frame(pb.Frame(timestamp_us=1))
+        emptied = asyncio.create_task(outbox.wait_until_empty(deadline_s=clock.monotonic() + 5))
+
+        def asked() -> int:
+            return sum(up.HasField("heartbeat") for up in stream.sent)
+
+        await until(lambda: asked() >= 3)
+        await stream.says.put(pb.Downlink(acknowledgement=pb.Acknowledgement(through_seq=1)))
+        assert await emptied

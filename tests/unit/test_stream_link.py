@@ -38,8 +38,8 @@ class Agent:
         return [message.WhichOneof("message") for message in self.heard]
 
 
-def link_to(agent: Agent) -> StreamLink:
-    return StreamLink(clock=ManualClock(), write=agent.write)
+def link_to(agent: Agent, clock: ManualClock | None = None) -> StreamLink:
+    return StreamLink(clock=clock or ManualClock(), write=agent.write)
 
 
 def setpoint() -> Command:
@@ -60,6 +60,29 @@ async def test_an_idle_link_has_no_task_of_its_own() -> None:
         link.acknowledge(4)
         await written(agent, 3)
     assert agent.kinds() == ["registered", "acknowledgement", "acknowledgement"]
+
+
+async def test_without_being_asked_the_agent_is_told_once_most_of_its_window_is_stored() -> None:
+    agent = Agent()
+    async with link_to(agent) as link:
+        link.registered(pb.Registered(acknowledged_seq=100, window=8))
+        await written(agent, 1)
+        for stored_seq in range(101, 113):
+            link.stored(stored_seq)
+            await written(agent, 1 + (stored_seq >= 106) + (stored_seq >= 112))
+    assert [message.acknowledgement.through_seq for message in agent.heard[1:]] == [106, 112]
+
+
+async def test_an_agent_that_rarely_asks_is_told_all_the_same() -> None:
+    agent, clock = Agent(), ManualClock()
+    async with link_to(agent, clock) as link:
+        link.registered(pb.Registered(window=256))
+        await written(agent, 1)
+        for stored_seq in range(1, 5):
+            clock.advance(10.0)
+            link.stored(stored_seq)
+            await written(agent, 1 + stored_seq // 2)
+    assert [message.acknowledgement.through_seq for message in agent.heard[1:]] == [2, 4]
 
 
 async def test_messages_go_in_order_and_of_acknowledgements_only_the_newest() -> None:

@@ -1,55 +1,64 @@
 """Buckets added up as samples come are those that the samples give when all are there."""
 
 import math
+import random
 from dataclasses import dataclass, field
 
 import numpy as np
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from der_headend.store.postgres.buckets import Buckets, gather
-from der_headend.store.postgres.tally import ASSETS_AT_ONCE, GRACE_US, MINUTE_US, SPREAD_US, WINDOW_US, Tally
+from der_headend.store.postgres.buckets import LAST, gather
+from der_headend.store.postgres.tally import MINUTE_US, ROWS_AT_ONCE, WINDOW_US, Finished, Tally
 
-ASSETS, SIGNALS = 5, 2
+ASSETS, SIGNALS = 5, 3
+NUMBERS = (0, 2)
+"""The columns that are numbers; the one between them is a state."""
+
 KEYS = np.array([12, 11, 15, 14, 13], np.int32)
 BEGIN_US = 6_000 * WINDOW_US
 
-Sample = tuple[int, int, tuple[float, float]]
+Sample = tuple[int, int, tuple[float, float, float]]
 """Slot, time, values."""
+
+
+def new_tally(newest_us: int = BEGIN_US - 1) -> Tally:
+    return Tally(keys=KEYS, signals=SIGNALS, numbers=NUMBERS, newest_us=newest_us)
 
 
 @dataclass
 class Counted:
-    """A tally, all samples it was told, and the buckets it gave out."""
+    """A tally, all samples it was told, the buckets it gave out, and the end of the windows that are closed."""
 
-    tally: Tally = field(
-        default_factory=lambda: Tally(keys=KEYS, signals=SIGNALS, newest_us=BEGIN_US - 1, now_us=BEGIN_US)
-    )
+    tally: Tally = field(default_factory=new_tally)
     samples: list[Sample] = field(default_factory=list)
     given: dict[int, dict[tuple[int, int], np.ndarray]] = field(
         default_factory=lambda: {MINUTE_US: {}, WINDOW_US: {}}
     )
+    closed_us: int = BEGIN_US
 
-    def add(self, samples: list[Sample], now_us: int) -> None:
+    def add(self, samples: list[Sample]) -> None:
         slots, times_us, values = zip(*samples, strict=True)
-        self.tally.add(np.array(slots), np.array(times_us), np.array(values), now_us)
+        self._note(self.tally.add(np.array(slots), np.array(times_us), np.array(values)))
         self.samples += samples
 
-    def give(self, now_us: int) -> None:
-        while (given := self.tally.next_due(now_us)) is not None:
-            self._note(given.one_minute, MINUTE_US)
-            if given.five_minutes is not None:
-                self._note(given.five_minutes, WINDOW_US)
+    def close(self, through_us: int) -> None:
+        self.closed_us = max(self.closed_us, through_us // WINDOW_US * WINDOW_US)
+        while finished := self.tally.close(self.closed_us):
+            self._note(finished)
 
-    def _note(self, buckets: Buckets, width_us: int) -> None:
-        for key, begins_us, stats in zip(buckets.keys, buckets.begins_us, buckets.stats, strict=True):
-            assert (key, begins_us) not in self.given[width_us]
-            self.given[width_us][key, begins_us] = stats
+    def _note(self, finished: list[Finished]) -> None:
+        for width_us, buckets in finished:
+            assert (np.diff(buckets.keys) > 0).all()
+            for key, begins_us, stats in zip(buckets.keys, buckets.begins_us, buckets.stats, strict=True):
+                assert (key, begins_us) not in self.given[width_us]
+                self.given[width_us][key, begins_us] = stats
 
-    def check(self, now_us: int) -> int:
+    def check(self) -> int:
         """How many windows count; in each every asset that is not spoiled has the buckets its samples give."""
         whole = 0
-        for window_us in range(BEGIN_US, now_us, WINDOW_US):
+        for window_us in range(BEGIN_US, self.closed_us, WINDOW_US):
             if not self.tally.whole(window_us):
                 continue
             whole += 1
@@ -66,6 +75,7 @@ class Counted:
         times_us = np.array([t for t, _ in mine], np.int64)
         values = np.array([v for _, v in mine]).reshape(-1, SIGNALS)
         expected = gather(np.full(len(mine), KEYS[slot]), times_us, values, width_us)
+        expected.stats[:, :LAST, 1] = np.nan
         found = {
             begins_us: stats
             for (key, begins_us), stats in self.given[width_us].items()
@@ -76,18 +86,22 @@ class Counted:
             np.testing.assert_allclose(found[begins_us], stats, rtol=1e-9, atol=1e-9)
 
 
-NUMBERS = st.one_of(st.just(math.nan), st.floats(-100, 100))
+VALUES = st.one_of(st.just(math.nan), st.floats(-100, 100))
 LAGS_US = st.sampled_from([0, 0, 0, 0, 1_000_000, 8_000_000, 40_000_000, 200_000_000])
 TICKS = st.lists(
-    st.lists(st.tuples(st.integers(0, ASSETS - 1), LAGS_US, st.tuples(NUMBERS, NUMBERS)), max_size=8),
+    st.lists(st.tuples(st.integers(0, ASSETS - 1), LAGS_US, st.tuples(VALUES, VALUES, VALUES)), max_size=8),
     min_size=1,
     max_size=150,
 )
 
 
-@given(ticks=TICKS, tick_us=st.sampled_from([3_000_000, 7_000_000, 31_000_000, 97_000_000]))
+@given(
+    ticks=TICKS,
+    tick_us=st.sampled_from([3_000_000, 7_000_000, 31_000_000, 97_000_000]),
+    behind_us=st.sampled_from([0, 60_000_000, 200_000_000]),
+)
 def test_what_is_given_out_is_what_the_samples_give(
-    ticks: list[list[tuple[int, int, tuple[float, float]]]], tick_us: int
+    ticks: list[list[tuple[int, int, tuple[float, float, float]]]], tick_us: int, behind_us: int
 ) -> None:
     counted = Counted()
     now_us = BEGIN_US
@@ -96,26 +110,43 @@ def test_what_is_given_out_is_what_the_samples_give(
         samples = [(slot, now_us - lag_us, values) for slot, lag_us, values in tick]
         samples = [sample for sample in samples if sample[1] >= BEGIN_US]
         if samples:
-            counted.add(samples, now_us)
-        counted.give(now_us)
-    now_us += 2 * WINDOW_US
-    counted.give(now_us)
-    counted.check(now_us)
+            counted.add(samples)
+        counted.close(now_us - behind_us)
+    counted.close(now_us + WINDOW_US)
+    counted.check()
+
+
+@settings(max_examples=20)
+@given(lags_s=st.lists(st.integers(0, 3600), min_size=ASSETS, max_size=ASSETS), order=st.randoms())
+def test_assets_that_lag_each_at_its_own_pace_spoil_nothing(lags_s: list[int], order: random.Random) -> None:
+    counted = Counted()
+    waiting = {
+        slot: [BEGIN_US + (lag_s + n * 17) * 1_000_000 for n in range(40)]
+        for slot, lag_s in enumerate(lags_s)
+    }
+    while waiting:
+        slot = order.choice(list(waiting))
+        counted.add([(slot, waiting[slot].pop(0), (float(slot), 1.0, float(len(waiting[slot]))))])
+        waiting = {slot: times_us for slot, times_us in waiting.items() if times_us}
+    counted.close(BEGIN_US + 20 * WINDOW_US)
+    assert counted.check() == 20
+    assert all(counted.tally.spoiled(w).tolist() == [] for w in range(BEGIN_US, counted.closed_us, WINDOW_US))
+    assert {key for key, _ in counted.given[WINDOW_US]} == set(KEYS.tolist())
 
 
 def stream(counted: Counted, minutes: float, tick_us: int = 4_000_000) -> int:
     """Every asset reports every tick; the end."""
     end_us = BEGIN_US + int(minutes * MINUTE_US)
     for now_us in range(BEGIN_US, end_us, tick_us):
-        counted.add([(slot, now_us + slot, (slot * 1.5, now_us % 7.0)) for slot in range(ASSETS)], now_us)
-        counted.give(now_us)
+        counted.add([(slot, now_us + slot, (slot * 1.5, 1.0, now_us % 7.0)) for slot in range(ASSETS)])
+        counted.close(now_us - MINUTE_US)
     return end_us
 
 
 def test_a_steady_stream_is_given_out_whole() -> None:
     counted = Counted()
-    end_us = stream(counted, 11.5)
-    assert counted.check(end_us) == 2
+    stream(counted, 11.5)
+    assert counted.check() == 2
     assert counted.tally.spoiled(BEGIN_US).tolist() == []
     assert len(counted.given[WINDOW_US]) == 2 * ASSETS
 
@@ -123,47 +154,68 @@ def test_a_steady_stream_is_given_out_whole() -> None:
 def test_a_sample_that_comes_twice_or_late_spoils_its_asset_alone() -> None:
     counted = Counted()
     end_us = stream(counted, 3.0)
-    counted.tally.add(
-        np.array([1, 2]), np.array([end_us - 4_000_000 + 1, BEGIN_US]), np.zeros((2, 2)), end_us
-    )
+    counted.tally.add(np.array([1, 2]), np.array([end_us - 4_000_000 + 1, BEGIN_US]), np.zeros((2, SIGNALS)))
     assert counted.tally.spoiled(BEGIN_US).tolist() == [1, 2]
 
 
-def test_a_window_that_had_begun_does_not_count() -> None:
-    counted = Counted(tally=Tally(keys=KEYS, signals=SIGNALS, newest_us=BEGIN_US, now_us=BEGIN_US))
-    end_us = stream(counted, 6.0)
-    counted.give(end_us)
-    assert not counted.tally.whole(BEGIN_US)
-    assert counted.given[MINUTE_US].keys() == set()
-
-
-def test_a_minute_is_given_out_little_by_little() -> None:
-    assets = 10 * ASSETS_AT_ONCE
-    keys = np.arange(1, assets + 1, dtype=np.int32)
-    tally = Tally(keys=keys, signals=1, newest_us=BEGIN_US - 1, now_us=BEGIN_US)
-    tally.add(np.arange(assets), np.full(assets, BEGIN_US), np.ones((assets, 1)), BEGIN_US)
-    due_us = BEGIN_US + MINUTE_US + GRACE_US
-    given = []
-    for step in range(11):
-        while tally.next_due(due_us + step * SPREAD_US // 10) is not None:
-            given.append(step)
-    assert sorted(set(given)) == list(range(1, 11))
-    assert len(given) == 10
-
-
-def test_a_tally_that_is_not_emptied_gives_up_and_begins_again() -> None:
+def test_a_sample_of_a_closed_window_spoils_its_asset() -> None:
     counted = Counted()
-    for now_us in range(BEGIN_US, BEGIN_US + 3 * MINUTE_US, 4_000_000):
-        counted.add([(0, now_us, (1.0, 1.0))], now_us)
-    counted.give(now_us + 2 * WINDOW_US)
+    end_us = stream(counted, 1.0)
+    counted.close(BEGIN_US + WINDOW_US)
+    counted.add([(3, end_us, (1.0, 1.0, 1.0))])
+    assert counted.tally.spoiled(BEGIN_US).tolist() == [3]
+    assert counted.check() == 1
+
+
+def test_more_samples_than_can_be_counted_spoil_their_asset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("der_headend.store.postgres.tally._MOST_KNOWN", 20)
+    tally = new_tally()
+    for step in range(21):
+        assert tally.spoiled(BEGIN_US).tolist() == []
+        tally.add(np.array([2]), np.array([BEGIN_US + step * 100]), np.ones((1, SIGNALS)))
+    assert tally.spoiled(BEGIN_US).tolist() == [2]
+
+
+def test_a_window_that_had_begun_does_not_count() -> None:
+    counted = Counted(tally=new_tally(newest_us=BEGIN_US))
+    stream(counted, 6.5)
     assert not counted.tally.whole(BEGIN_US)
-    assert counted.given[WINDOW_US].keys() == set()
+    assert counted.tally.whole(BEGIN_US + WINDOW_US)
+    assert {begins_us for _, begins_us in counted.given[MINUTE_US]} == {BEGIN_US + WINDOW_US}
+
+
+def test_closing_goes_little_by_little() -> None:
+    assets = 3 * ROWS_AT_ONCE
+    tally = Tally(keys=np.arange(assets, dtype=np.int32), signals=1, numbers=(0,), newest_us=BEGIN_US - 1)
+    tally.add(np.arange(assets), np.full(assets, BEGIN_US), np.ones((assets, 1)))
+    for _ in range(3):
+        assert [len(buckets) for _, buckets in tally.close(BEGIN_US + WINDOW_US)] == [ROWS_AT_ONCE] * 2
+    assert tally.close(BEGIN_US + WINDOW_US) == []
+
+
+def test_a_tally_that_begins_again_knows_nothing_of_what_was() -> None:
+    counted = Counted()
+    end_us = stream(counted, 2.0)
+    counted.tally.restart()
+    counted.add([(0, end_us, (1.0, 1.0, 1.0)), (1, BEGIN_US + WINDOW_US, (1.0, 1.0, 1.0))])
+    counted.close(BEGIN_US + 2 * WINDOW_US)
+    assert not counted.tally.whole(BEGIN_US)
+    assert counted.check() == 1
+
+
+def test_what_was_passed_is_not_counted_even_if_it_begins_again() -> None:
+    tally = new_tally()
+    tally.passed(BEGIN_US + 2 * WINDOW_US)
+    tally.restart()
+    assert (
+        tally.add(np.array([0, 1]), np.array([BEGIN_US, BEGIN_US + WINDOW_US]), np.ones((2, SIGNALS))) == []
+    )
+    assert tally.close(BEGIN_US + 3 * WINDOW_US) == []
 
 
 def test_a_fleet_that_does_not_fit_into_memory_is_left_alone() -> None:
     keys = np.broadcast_to(np.int32(1), (1_000_000,))
-    tally = Tally(keys=keys, signals=40, newest_us=BEGIN_US - 1, now_us=BEGIN_US)
-    tally.add(np.array([0]), np.array([BEGIN_US]), np.zeros((1, 40)), BEGIN_US)
-    assert tally.next_due(BEGIN_US + 10 * WINDOW_US) is None
+    tally = Tally(keys=keys, signals=40, numbers=range(40), newest_us=BEGIN_US - 1)
+    assert tally.add(np.array([0]), np.array([BEGIN_US]), np.zeros((1, 40))) == []
+    assert tally.close(BEGIN_US + 10 * WINDOW_US) == []
     assert not tally.whole(BEGIN_US)
-    assert not tally.unfinished(BEGIN_US)

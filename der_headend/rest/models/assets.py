@@ -50,7 +50,7 @@ class Asset(Reply):
     soc_mwhr: SocMwhr
     soc_pct: SocPct
     status: Status
-    online: bool = Field(description="its agent is connected and its power is known")
+    online: bool = Field(description="its agent is connected and its power is known", examples=[True])
     updated_at: datetime | None = Field(
         description="time of the newest sample", examples=["2026-01-31T08:00:00Z"]
     )
@@ -82,4 +82,4 @@ class Site(Reply):
     assets_online: int = Field(description="how many assets are online", examples=[3])
     assets_total: int = Field(description="how many assets the site has", examples=[3])
     alarms: int = Field(description="how many alarms are raised", examples=[0])
-    assets: list[Asset] = Field(description="its assets, in order of id")
+    assets: list[Asset] = Field(description="its assets, in order of id; empty if asked for without them")

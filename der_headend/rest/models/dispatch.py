@@ -92,8 +92,10 @@ class Allocation(Share):
     measured_mw: float | None = Field(
         description="what telemetry shows while it is in force", examples=[7.19]
     )
-    state: State = Field(description="where this part of the dispatch stands")
-    reason: str | None = Field(description="why it is there, or why it got less than its share")
+    state: State = Field(description="where this part of the dispatch stands", examples=["active"])
+    reason: str | None = Field(
+        description="why it is there, or why it got less than its share", examples=[None]
+    )
 
 
 class PreviewShare(Share):
@@ -115,9 +117,9 @@ class Skipped(Reply):
 class Transition(Reply):
     """One step in the life of a dispatch."""
 
-    state: State = Field(description="the state it came into")
-    at: datetime = Field(description="when")
-    reason: str | None = Field(description="why, where that is not plain")
+    state: State = Field(description="the state it came into", examples=["active"])
+    at: datetime = Field(description="when", examples=["2026-01-31T08:00:00.009000Z"])
+    reason: str | None = Field(description="why, where that is not plain", examples=[None])
     by: str = Field(description="who brought it about", examples=["operator"])
 
 
@@ -125,38 +127,46 @@ class Dispatch(Reply):
     """A dispatch and all that is known of it. Powers in MW, positive = discharge / export."""
 
     id: UUID = Field(description="the dispatch", examples=["0b1a7c0e-6d58-4f2c-8d2f-0c8a8c1b7d11"])
-    target: Target = Field(description="whether one asset or a site is meant")
-    asset_id: UUID | None = Field(description="the asset; null for a site dispatch")
+    target: Target = Field(description="whether one asset or a site is meant", examples=["site"])
+    asset_id: UUID | None = Field(description="the asset; null for a site dispatch", examples=[None])
     site_id: SiteId
     requested_mw: float = Field(description="what was asked for", examples=[12.0])
     mw: float | None = Field(
         description="sum of what the assets were given; null until known", examples=[12.0]
     )
-    clamped: bool = Field(description="whether less (or other) than requested was given")
+    clamped: bool = Field(description="whether less (or other) than requested was given", examples=[False])
     duration_s: float | None = Field(
         description="how long it runs once active; null: open-ended", examples=[900.0]
     )
-    state: State = Field(description="where it stands")
-    submitted_at: datetime = Field(description="when it was accepted")
-    expires_at: datetime = Field(description="until when it may wait for its agent")
-    active_at: datetime | None = Field(description="when the first asset was told")
-    ended_at: datetime | None = Field(description="when the last asset was done with it")
+    state: State = Field(description="where it stands", examples=["active"])
+    submitted_at: datetime = Field(
+        description="when it was accepted", examples=["2026-01-31T08:00:00.000000Z"]
+    )
+    expires_at: datetime = Field(
+        description="until when it may wait for its agent", examples=["2026-01-31T08:05:00.000000Z"]
+    )
+    active_at: datetime | None = Field(
+        description="when the first asset was told", examples=["2026-01-31T08:00:00.009000Z"]
+    )
+    ended_at: datetime | None = Field(description="when the last asset was done with it", examples=[None])
     allocations: list[Allocation] = Field(description="one per asset, in order of id")
     unserved_mw: float | None = Field(description="what nobody could take; null until known", examples=[0.0])
     transitions: list[Transition] = Field(description="its life so far")
-    warnings: list[str] = Field(description="what the operator should know")
+    warnings: list[str] = Field(description="what the operator should know", examples=[[]])
 
 
 class Preview(Reply):
     """The split that would be made now. Powers in MW, positive = discharge / export."""
 
-    target: Target = Field(description="whether one asset or a site is meant")
-    asset_id: UUID | None = Field(description="the asset; null for a site dispatch")
+    target: Target = Field(description="whether one asset or a site is meant", examples=["site"])
+    asset_id: UUID | None = Field(description="the asset; null for a site dispatch", examples=[None])
     site_id: SiteId
     requested_mw: float = Field(description="what was asked for", examples=[12.0])
     mw: float = Field(description="sum of what the assets would be given", examples=[12.0])
-    clamped: bool = Field(description="whether less (or other) than requested would be given")
+    clamped: bool = Field(
+        description="whether less (or other) than requested would be given", examples=[False]
+    )
     allocations: list[PreviewShare] = Field(description="one per asset that takes part, in order of id")
     unserved_mw: float = Field(description="what nobody could take", examples=[0.0])
     skipped: list[Skipped] = Field(description="assets that would get no part")
-    warnings: list[str] = Field(description="what the operator should know")
+    warnings: list[str] = Field(description="what the operator should know", examples=[[]])

@@ -18,12 +18,12 @@ class CheckResult(Reply):
     """One thing that must work."""
 
     name: str = Field(description="what is checked", examples=["grpc"])
-    ok: bool = Field(description="whether it works")
+    ok: bool = Field(description="whether it works", examples=[True])
     detail: str = Field(description="in words", examples=["listening on 127.0.0.1:50051"])
 
 
 class Readiness(Reply):
     """Whether the headend can do its work."""
 
-    ready: bool = Field(description="whether all checks passed")
+    ready: bool = Field(description="whether all checks passed", examples=[True])
     checks: list[CheckResult] = Field(description="the checks")

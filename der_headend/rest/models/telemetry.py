@@ -25,7 +25,7 @@ class Sample(Reply):
 
     asset_id: AssetId
     site_id: SiteId
-    asset_type: AssetType = Field(description="what kind of DER it is")
+    asset_type: AssetType = Field(description="what kind of DER it is", examples=["bess"])
     timestamp: datetime = Field(
         description="when it was measured, by the agent's clock", examples=["2026-01-31T08:00:00Z"]
     )
@@ -39,7 +39,8 @@ class Sample(Reply):
     status: Status
     online: bool = Field(
         description="of the latest sample: its agent is connected and its power is known; "
-        "of an older one: its power was known"
+        "of an older one: its power was known",
+        examples=[True],
     )
     signals: dict[str, float | str] = Field(
         description="what else was measured, by the signal's name, in the signal's unit; states by their name",
@@ -67,7 +68,7 @@ class Bucket(Reply):
 
     asset_id: AssetId
     site_id: SiteId
-    asset_type: AssetType = Field(description="what kind of DER it is")
+    asset_type: AssetType = Field(description="what kind of DER it is", examples=["bess"])
     timestamp: datetime = Field(description="when the bucket begins", examples=["2026-01-31T08:00:00Z"])
     current_mw: Statistics = Field(description="measured power in MW, positive = discharge / export")
     setpoint_mw: Statistics = Field(
@@ -77,5 +78,6 @@ class Bucket(Reply):
     soc_pct: Statistics = Field(description="stored energy in % of the capacity")
     status: LastState = Field(description="what the asset was doing")
     signals: dict[str, Statistics | LastState] = Field(
-        description="what else was measured, by the signal's name"
+        description="what else was measured, by the signal's name",
+        examples=[{"voltage_v": {"mean": 400.2, "min": 399.8, "max": 400.9, "last": 400.1}}],
     )

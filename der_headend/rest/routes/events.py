@@ -18,6 +18,10 @@ from der_headend.rest.views import records
 router = APIRouter(prefix="/events", tags=["events"])
 
 OfSeverity = Annotated[Severity | None, Query(description="only of this severity")]
+Active = Annotated[bool, Query(description="only alarms that are raised now: raised and not cleared since")]
+Acknowledged = Annotated[
+    bool | None, Query(description="only those that an operator has acknowledged, or has not")
+]
 
 
 @router.get("", response_model=list[Event], responses=LISTED | documented(422, 503))
@@ -27,6 +31,8 @@ async def list_events(
     asset_id: OfAsset = None,
     site_id: OfSite = None,
     severity: OfSeverity = None,
+    active: Active = False,
+    acknowledged: Acknowledged = None,
     start: Start = None,
     end: End = None,
     limit: Limit = 100,
@@ -40,6 +46,8 @@ async def list_events(
             asset_id=asset_id,
             site_id=site_id,
             severity=severity,
+            acknowledged=acknowledged,
+            ids=frozenset(event.id for event in services.alarms.active()) if active else None,
             start=start,
             end=end,
         )

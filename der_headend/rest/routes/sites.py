@@ -1,6 +1,8 @@
 """``/sites``: sites with their assets and what they are together."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
 from der_headend.rest.models.assets import Site
@@ -12,15 +14,17 @@ from der_headend.rest.services import Provided
 
 router = APIRouter(tags=["sites"])
 
+WithAssets = Annotated[bool, Query(description="whether to list the assets; if not, `assets` is empty")]
+
 
 @router.get("/sites", response_model=list[Site], responses=LISTED | documented(422))
 async def list_sites(
-    services: Provided, limit: Limit = MAX_LIMIT, cursor: Cursor = None
+    services: Provided, *, with_assets: WithAssets = True, limit: Limit = MAX_LIMIT, cursor: Cursor = None
 ) -> StreamingResponse:
     """All sites of the inventory, in order of id."""
     sites = tuple(services.fleet.inventory.sites.values())
     shown, next_cursor = page(sites, lambda site: site.id.hex, limit=limit, cursor=cursor)
-    return streamed(services.live.sites(shown), next_cursor)
+    return streamed(services.live.sites(shown, with_assets=with_assets), next_cursor)
 
 
 @router.get("/sites/{site_id}", response_model=Site, responses=documented(404, 422))

@@ -87,8 +87,16 @@ class Live:
         )
         return [_ASSET % row for row in rows]
 
-    def site(self, site: Site) -> Iterator[Text]:
-        """A site, what its assets are together, and each of them, in pieces."""
+    def assets_of(self, site_id: UUID) -> Sequence[Asset]:
+        """The assets of a site, in order of id.
+
+        Raises:
+            NotFound: ``unknown_site``.
+        """
+        return self.fleet.inventory.assets_of(self.known_site(site_id).id)
+
+    def site(self, site: Site, *, with_assets: bool = True) -> Iterator[Text]:
+        """A site, what its assets are together, and each of them if asked for, in pieces."""
         members = self.fleet.inventory.assets_of(site.id)
         slots = np.array([self.fleet.slot_of[asset.id] for asset in members], np.int64)
         pieces = np.split(slots, range(ASSETS_AT_ONCE, len(slots), ASSETS_AT_ONCE))
@@ -110,18 +118,19 @@ class Live:
             "assets_total": len(members),
             "alarms": len(self.alarms.active_by_site(site.id)),
         }
-        opening = f'{texts.encoded(together)[:-1]},"assets":['
-        for piece in pieces:
-            yield opening + ",".join(self.assets(piece))
-            opening = ","
+        yield f'{texts.encoded(together)[:-1]},"assets":['
+        separator = ""
+        for piece in pieces if with_assets else ():
+            yield separator + ",".join(self.assets(piece))
+            separator = ","
         yield "]}"
 
-    def sites(self, sites: Iterable[Site]) -> Iterator[Text]:
-        """Some sites, in pieces."""
+    def sites(self, sites: Iterable[Site], *, with_assets: bool = True) -> Iterator[Text]:
+        """Some sites, with or without the list of their assets, in pieces."""
         opening = "["
         for site in sites:
             yield opening
-            yield from self.site(site)
+            yield from self.site(site, with_assets=with_assets)
             opening = ","
         yield "[]" if opening == "[" else "]"
 

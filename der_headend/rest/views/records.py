@@ -109,7 +109,7 @@ def agent(entry: AgentEntry, *, sessions: Sessions, inventory: Inventory) -> Jso
     """An agent with the sessions that are remembered of it; there is at least one."""
     newest = entry.sessions[0]
     site = inventory.sites[newest.site_id]
-    live = entry.session
+    live, said, beat = entry.session, entry.registration, entry.heartbeat
     return {
         "agent_id": entry.agent_id,
         "mode": newest.mode,
@@ -119,6 +119,14 @@ def agent(entry: AgentEntry, *, sessions: Sessions, inventory: Inventory) -> Jso
         "site_name": site.name,
         "connected_at": moment(newest.connected_at),
         "last_seen_at": moment(newest.last_seen_at if live is None else sessions.last_seen(live)),
+        "software": None if said is None else said.software,
+        "heartbeat_s": None if said is None else said.heartbeat_s,
+        "heartbeats_missed": None if live is None else sessions.heartbeats_missed(live),
+        "last_heartbeat_at": None if beat is None else moment(beat.received_at),
+        "spooled_records": None if beat is None else beat.spooled_records,
+        "spooled_bytes": None if beat is None else beat.spooled_bytes,
+        "dropped_records": None if beat is None else beat.dropped_records,
+        "clock_skew_s": None if beat is None else beat.clock_skew_s,
         "assets": [{"id": str(id), "name": inventory.assets[id].name} for id in newest.asset_ids],
         "sessions": [
             {

@@ -35,7 +35,7 @@ class MemoryEvents:
         found: list[StoredEvent] = []
         for id in self._timeline.newest_first(cursor=query.cursor, start=query.start, end=query.end):
             record = self._records[id]
-            if not _matches(record.event, query):
+            if not _matches(record, query):
                 continue
             if len(found) == query.limit:
                 return Page(found, encode_moment(found[-1].event.at, found[-1].event.id))
@@ -62,9 +62,12 @@ class MemoryEvents:
         return list(alarms.values())
 
 
-def _matches(event: Event, query: EventQuery) -> bool:
+def _matches(record: StoredEvent, query: EventQuery) -> bool:
+    event = record.event
     return (
-        (query.asset_id is None or event.asset_id == query.asset_id)
+        (query.ids is None or event.id in query.ids)
+        and (query.acknowledged is None or (record.acknowledged_at is not None) == query.acknowledged)
+        and (query.asset_id is None or event.asset_id == query.asset_id)
         and (query.site_id is None or event.site_id == query.site_id)
         and (query.severity is None or event.severity is query.severity)
     )

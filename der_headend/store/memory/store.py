@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Mapping
 from uuid import UUID
 
 from der_headend.ports import Batch
@@ -49,6 +50,10 @@ class MemoryStore:
     def health(self) -> tuple[bool, str]:
         """Always well."""
         return True, self.summary
+
+    def partitions(self) -> Mapping[str, int]:
+        """There are none."""
+        return {}
 
     async def commit(self, batch: Batch) -> None:
         """Store a batch; nobody sees half of it, as nothing here gives way to another task."""

@@ -78,13 +78,23 @@ def describe(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-class Database:
-    """A pool of at most ``size`` connections for one kind of work, each unit of which takes ``limit_s`` at most."""
+async def _nothing_to_reset(_: Connection) -> None:
+    pass
 
-    def __init__(self, url: str, *, size: int, limit_s: float) -> None:
+
+class Database:
+    """A pool of at most ``size`` connections for one kind of work, each unit of which takes ``limit_s`` at most.
+
+    ``brief``: its work is to store a few rows, and somebody waits for it. Such statements need no plan of their own
+    each time, and leave nothing behind on a connection that the server would have to be asked to reset.
+    """
+
+    def __init__(self, url: str, *, size: int, limit_s: float, brief: bool = False) -> None:
         self._url = url
         self._size = size
         self._limit_s = limit_s
+        self._settings = SESSION_SETTINGS | ({"plan_cache_mode": "auto"} if brief else {})
+        self._reset = _nothing_to_reset if brief else None
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
 
     async def open(self) -> None:
@@ -94,7 +104,8 @@ class Database:
             min_size=0,
             max_size=self._size,
             max_inactive_connection_lifetime=0,
-            server_settings=SESSION_SETTINGS,
+            server_settings=self._settings,
+            reset=self._reset,
         )
 
     async def close(self) -> None:

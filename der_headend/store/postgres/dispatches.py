@@ -24,8 +24,9 @@ _SQL = queries.load("dispatches.sql")
 
 async def put(connection: Connection, dispatches: Sequence[Dispatch]) -> None:
     """Store the newest record of each; one that is older than what is stored changes nothing."""
-    taken = await connection.fetch(
-        _SQL["put_dispatches"],
+    parts = [(d.id, place, a) for d in dispatches for place, a in enumerate(d.allocations)]
+    await connection.execute(
+        _SQL["put"],
         [d.id for d in dispatches],
         [d.target.value for d in dispatches],
         [d.asset_id for d in dispatches],
@@ -42,12 +43,6 @@ async def put(connection: Connection, dispatches: Sequence[Dispatch]) -> None:
         [json.dumps([plain(w) for w in d.warnings]) for d in dispatches],
         [_written(d.stage) for d in dispatches],
         [_steps(d) for d in dispatches],
-    )
-    newer = {record["id"] for record in taken}
-    parts = [(d.id, place, a) for d in dispatches if d.id in newer for place, a in enumerate(d.allocations)]
-    parts.sort(key=lambda part: (part[0], part[2].asset_id))
-    await connection.execute(
-        _SQL["put_allocations"],
         [id for id, _, _ in parts],
         [a.asset_id for _, _, a in parts],
         [place for _, place, _ in parts],

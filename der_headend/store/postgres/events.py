@@ -50,6 +50,8 @@ class PostgresEvents:
                 query.end,
                 *before,
                 query.limit + 1,
+                query.acknowledged,
+                None if query.ids is None else list(query.ids),
             )
         found = [_stored(record) for record in records[: query.limit]]
         more = len(records) > query.limit

@@ -82,6 +82,11 @@ class PostgresJournal:
         self.trouble = None
 
     async def _commit_small(self, batch: Batch) -> None:
+        if batch == Batch(dispatches=batch.dispatches):
+            # One statement is a transaction by itself; somebody waits for it with a setpoint to send.
+            async with self._small.connection() as connection:
+                await dispatches.put(connection, list(batch.dispatches.values()))
+            return
         await self._make_room(batch, ())
         async with self._small.transaction() as connection:
             await _put_records(connection, batch)
@@ -92,13 +97,17 @@ class PostgresJournal:
         kept = self._kept(samples.gathered(batch.rows))
         await self._catalogue.learn(self._bulk, {name for rows in kept for name in rows.columns})
         await self._make_room(batch, kept)
+        claimed = False
         try:
             async with self._rollups.storing(batch_id, kept), self._bulk.transaction() as connection:
-                if await self._claim(connection, batch_id, kept):
+                if claimed := await self._claim(connection, batch_id, kept):
                     await self._put_samples(connection, kept)
                     await _put_records(connection, batch)
         except Defect as error:
             if not isinstance(error.__cause__, asyncpg.CheckViolationError):
+                if claimed:  # so no earlier attempt was stored either
+                    self._rollups.refused(batch_id)
+                    del self._tried[id(batch)]
                 raise
             self._partitions.forget()  # somebody else has dropped one
             raise Unavailable("partition_gone", error.detail, retry_after_s=RETRY_AFTER_S) from error

@@ -10,7 +10,7 @@ not valid; it is dropped and built anew.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -116,6 +116,10 @@ class Partitions:
         found = [Partition(**record) for record in await connection.fetch(_SQL["existing"], name)]
         by_table = self._tables[name].index is None
         return [replace(partition, indexed=True) for partition in found] if by_table else found
+
+    def counts(self) -> Mapping[str, int]:
+        """By table, how many partitions it has."""
+        return {name: len(known) for name, known in self._known.items()}
 
     def unindexed(self, name: str) -> Sequence[Partition]:
         """The partitions that readers have no index for yet, oldest first."""

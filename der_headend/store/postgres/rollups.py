@@ -7,8 +7,9 @@ work to be done, asset by asset, kept in a table. So at every moment each bucket
 be: behind the frontier, in a window, or late. Readers compute those from the samples. A window that many assets are
 late in, as when stored data lag, is opened again as a whole, and waits until no more of them come.
 
-Most buckets are added up in memory while samples are stored (``tally``), and are written before the frontier passes
-them; then there is nothing left to do. Those that memory can't vouch for (the headend started in between, a sample came
+The frontier follows the data (``pace``): while samples lag it stays behind them. Most buckets are added up in memory
+while samples are stored (``tally``), and are written before the frontier passes them; then there is nothing left to
+do. Those that memory can't vouch for (the headend started in between, a sample came
 late, the outcome of a commit is not known, another program wrote too) are computed from all of their samples, by the
 same code that readers use. Until the frontier has passed them, readers do not look at what is written.
 """
@@ -16,7 +17,7 @@ same code that readers use. Until the frontier has passed them, readers do not l
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -39,19 +40,23 @@ from der_headend.store.postgres.buckets import KNOWN, Buckets, gather
 from der_headend.store.postgres.catalogue import CORE, Catalogue, recode
 from der_headend.store.postgres.connection import Connection, Database
 from der_headend.store.postgres.moments import EPOCH, microseconds, moment
+from der_headend.store.postgres.pace import Pace
 from der_headend.store.postgres.partitions import Partitions
 from der_headend.store.postgres.reading import by_index, samples_of_assets
-from der_headend.store.postgres.samples import ROWS_AT_ONCE, TABLE
-from der_headend.store.postgres.tally import Given, Tally
+from der_headend.store.postgres.samples import TABLE
+from der_headend.store.postgres.tally import ROWS_AT_ONCE, Finished, Tally
 from der_runtime.clock import Clock
 
 ONE_MINUTE_US, FIVE_MINUTES_US = 60_000_000, 300_000_000
 TABLES = {ONE_MINUTE_US: "rollup_1m", FIVE_MINUTES_US: "rollup_5m"}
 
 _FIVE_MINUTES = timedelta(minutes=5)
-_LAG = timedelta(seconds=60)
 _ASSETS_AT_ONCE = 2_000
 _LATE_AT_ONCE = 5_000
+_WRITE_S = 10.0
+_MOST_FINISHED = 50_000
+"""So many buckets wait to be written at most; then commits wait for them."""
+
 _FEW = 0.05
 """Up to this share of the assets are made again one by one; of more, the whole window is."""
 
@@ -83,7 +88,10 @@ class Rollups:
         self._clock = clock
         self._writer_id = writer_id
         self._tally: Tally | None = None
+        self._pace = Pace()
+        self._finished: list[Finished] = []
         self._newest_us = 0
+        self._through_us = 0
         self._in_doubt: set[UUID] = set()
         # By window how many assets this program noted late, and when it last opened the window again. If either is
         # wrong, as after a restart, windows are made sooner or more often than need be, and no bucket is wrong.
@@ -97,28 +105,28 @@ class Rollups:
         async with self._database.connection() as connection:
             through: datetime = await connection.fetchval(_SQL["through"])
             newest: datetime | None = await connection.fetchval(_JOURNAL_SQL["newest_stored"])
-        self._newest_us = max(microseconds(through) - 1, microseconds(newest or EPOCH))
+        self._through_us = microseconds(through)
+        self._newest_us = max(self._through_us - 1, microseconds(newest or EPOCH))
         self._tally = None
 
     @asynccontextmanager
     async def storing(self, batch_id: UUID, samples: Sequence[Rows]) -> AsyncIterator[None]:
         """Within this a batch is committed, once more if need be; afterwards its samples are counted."""
         async with self._no_commit:
-            known = batch_id not in self._in_doubt
             self._in_doubt.add(batch_id)
-            try:
-                yield
-            except Defect:
-                if known:  # it was refused, at its first attempt
-                    self._in_doubt.discard(batch_id)
-                raise
-            self._in_doubt.discard(batch_id)
+            yield
             await self._count(samples)
+            self._in_doubt.discard(batch_id)
+
+    def refused(self, batch_id: UUID) -> None:
+        """Nothing of a batch is stored, nor will be."""
+        self._in_doubt.discard(batch_id)
 
     async def note_late(self, connection: Connection, samples: Sequence[Rows]) -> None:
         """Note what of some samples lies before the frontier, which stays where it is for their transaction."""
         through: datetime = await connection.fetchval(_SQL["hold_frontier"])
-        windows, slots = _before(samples, microseconds(through))
+        self._through_us = microseconds(through)
+        windows, slots = _before(samples, self._through_us)
         if not windows.shape[0]:
             return
         numbers, counts = np.unique(windows, return_counts=True)
@@ -134,38 +142,59 @@ class Rollups:
 
     async def keep_up(self, now: datetime) -> None:
         """Make all buckets that can be made by now."""
-        await self.write_due(now)
-        await self._advance(now - _LAG)
+        through = self._pace.frontier(now)
+        await self._close(through)
+        await self._advance(through)
         while await self._next_window(now):
             pass
         while await self._next_late(now):
             pass
 
-    async def write_due(self, now: datetime) -> None:
-        """Write the buckets out of memory that are due."""
-        async with self._one_writer:
-            now_us = microseconds(now)
-            while self._tally is not None and (given := self._tally.next_due(now_us)) is not None:
-                try:
-                    await self._write(given)
-                except (Unavailable, Defect):
-                    self._tally.restart(now_us)
-                    raise
+    async def write_finished(self) -> None:
+        """Write the buckets that are finished in memory.
 
-    async def _write(self, given: Given) -> None:
-        parts = [(TABLES[ONE_MINUTE_US], given.one_minute), (TABLES[FIVE_MINUTES_US], given.five_minutes)]
-        for table, _ in parts:
-            await self._partitions.provide(self._database, table, [moment(given.begins_us)])
-        async with self._database.transaction() as connection:
-            for table, buckets in parts:
-                if buckets is not None and len(buckets):
-                    await _copy(connection, table, buckets)
+        Raises:
+            Unavailable, Defect: they were not written, and will be made from samples.
+        """
+        async with self._one_writer:
+            while finished := tuple(self._finished):
+                try:
+                    await self._write(finished)
+                except (Unavailable, Defect):
+                    self._finished.clear()
+                    if self._tally is not None:
+                        self._tally.restart()
+                    raise
+                del self._finished[: len(finished)]
+
+    async def _close(self, through: datetime) -> None:
+        """Finish what the tally has of the time before the frontier that is to be."""
+        while self._tally is not None and (finished := self._tally.close(microseconds(through))):
+            self._finished += finished
+            await self.write_finished()
+        await self.write_finished()
+
+    async def _write(self, finished: Sequence[Finished]) -> None:
+        for width_us, table in TABLES.items():
+            some = [buckets for width, buckets in finished if width == width_us]
+            if not some:
+                continue
+            minutes = np.unique(np.concatenate([buckets.begins_us for buckets in some]))
+            await self._partitions.provide(self._database, table, map(moment, minutes.tolist()))
+            async with self._database.transaction(limit_s=_WRITE_S) as connection:
+                await _copy(connection, table, some)
 
     async def _count(self, samples: Sequence[Rows]) -> None:
         """Add samples that were stored to the buckets in memory."""
-        now_us = microseconds(self._clock.now())
         columns = self._catalogue.columns
         signals = len(CORE) + self._catalogue.others
+        numbers = sorted(at for name, at in columns.items() if self._catalogue.to_stored(name) is None)
+        if self._tally is None or not self._tally.fits(signals, numbers):
+            self._tally = Tally(
+                keys=self._catalogue.keys, signals=signals, numbers=numbers, newest_us=self._newest_us
+            )
+        self._tally.passed(self._through_us)  # what is older was noted as late, and is made from samples
+        now = self._clock.now()
         for rows in samples:
             for begin in range(0, rows.size, ROWS_AT_ONCE):
                 part = slice(begin, begin + ROWS_AT_ONCE)
@@ -174,18 +203,19 @@ class Rollups:
                 for name, column in rows.columns.items():
                     if name in columns:
                         values[:, columns[name]] = recode(column[part], self._catalogue.to_stored(name))
-                if self._tally is None or not self._tally.fits(signals):
-                    self._tally = Tally(
-                        keys=self._catalogue.keys, signals=signals, newest_us=self._newest_us, now_us=now_us
-                    )
-                self._tally.add(slots, timestamps_us, values, now_us)
+                self._finished += self._tally.add(slots, timestamps_us, values)
+                self._pace.note(timestamps_us, now)
                 self._newest_us = max(self._newest_us, int(timestamps_us.max()))
                 await asyncio.sleep(0)  # let others go on in between
+        if sum(len(buckets) for _, buckets in self._finished) > _MOST_FINISHED:
+            with suppress(Unavailable, Defect):  # the samples are stored, whatever becomes of their buckets
+                await self.write_finished()
 
-    async def _advance(self, to: datetime) -> None:
-        through = to - (to - EPOCH) % _FIVE_MINUTES
+    async def _advance(self, through: datetime) -> None:
         async with self._no_commit, self._database.transaction() as connection:
             before: datetime = await connection.fetchval(_SQL["lock_frontier"])
+            if through <= before or self._unwritten(through):
+                return
             # Whoever held the frontier has finished, so this now includes what was written on its word.
             newest: datetime | None = await connection.fetchval(_JOURNAL_SQL["newest_stored"])
             others: datetime | None = await connection.fetchval(_SQL["newest_of_others"], self._writer_id)
@@ -194,22 +224,22 @@ class Rollups:
             late: list[Record] = []
             for window in _windows(before, last):
                 begins_us = microseconds(window)
-                if self._tally is not None and self._tally.unfinished(begins_us):
-                    through = window
-                    break
                 spoiled = self._spoiled(begins_us, others)
                 if spoiled is None:
                     unmade.append(window)
                 elif spoiled.shape[0]:
                     late.append(_late(np.full(spoiled.shape[0], begins_us), self._catalogue.keys[spoiled]))
-            if through <= before:
-                return
             await connection.execute(_SQL["advance"], through)
             await connection.execute(_SQL["open_windows"], unmade)
             if late:
                 await _put_late(connection, late)
         if self._tally is not None:
             self._tally.passed(microseconds(through))
+
+    def _unwritten(self, through: datetime) -> bool:
+        """Whether buckets of the time before are still to be written."""
+        through_us = microseconds(through)
+        return any((buckets.begins_us < through_us).any() for _, buckets in self._finished)
 
     def _spoiled(self, window_us: int, others: datetime | None) -> NDArray[np.int64] | None:
         """Of which assets the buckets of a window have to be made again; ``None``: of all."""
@@ -283,7 +313,7 @@ class Rollups:
         for width_us, table in TABLES.items():
             await self._partitions.provide(self._database, table, [begins])
             made = gather(samples.keys, samples.timestamps_us, samples.values, width_us)
-            await _copy(connection, table, made)
+            await _copy(connection, table, [made])
 
 
 async def _put_late(connection: Connection, late: Iterable[Record]) -> None:
@@ -291,9 +321,11 @@ async def _put_late(connection: Connection, late: Iterable[Record]) -> None:
     await connection.copy_to_table("rollup_late", source=chunks(late), columns=columns, format="binary")
 
 
-async def _copy(connection: Connection, table: str, buckets: Buckets) -> None:
+async def _copy(connection: Connection, table: str, parts: Iterable[Buckets]) -> None:
     columns = ("at", "asset", "stats")
-    await connection.copy_to_table(table, source=chunks([_encode(buckets)]), columns=columns, format="binary")
+    await connection.copy_to_table(
+        table, source=chunks(map(_encode, parts)), columns=columns, format="binary"
+    )
 
 
 def _before(samples: Sequence[Rows], through_us: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

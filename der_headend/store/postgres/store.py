@@ -1,7 +1,7 @@
 """The PostgreSQL store: its parts, one per port, and what it does by itself to stay in order."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -39,6 +39,7 @@ PROBE_S = 2.0
 _PROBE_EVERY_S = 1.0
 _UPKEEP_EVERY_S = 5.0
 _TEND_EVERY_S = 1.0
+_WRITE_EVERY_S = 0.2
 
 _SQL = queries.load("store.sql")
 _log = get_logger("der_headend.store")
@@ -77,7 +78,7 @@ class PostgresStore:
         self._clock = clock
         self._patience_s = patience_s
         self._bulk = Database(url, size=1, limit_s=COMMIT_BULK_S)
-        self._small = Database(url, size=2, limit_s=COMMIT_SMALL_S)
+        self._small = Database(url, size=2, limit_s=COMMIT_SMALL_S, brief=True)
         self._reads = Database(url, size=4, limit_s=READ_S)
         self._upkeep = Database(url, size=2, limit_s=UPKEEP_S)
         self._indexing = Database(url, size=2, limit_s=UPKEEP_S)
@@ -169,6 +170,10 @@ class PostgresStore:
         trouble = self._unreachable or self.journal.trouble
         return trouble is None, trouble or self.summary
 
+    def partitions(self) -> Mapping[str, int]:
+        """By table, how many partitions it has."""
+        return self._partitions.counts()
+
     async def run(self) -> None:
         """Look after the database for as long as the headend runs."""
         async with asyncio.TaskGroup() as tasks:
@@ -176,7 +181,7 @@ class PostgresStore:
             tasks.create_task(self._repeat(self.keep_up, _UPKEEP_EVERY_S), name="database-upkeep")
             tasks.create_task(self._repeat(self.index_closed, _UPKEEP_EVERY_S), name="database-indexing")
             tasks.create_task(self._repeat(self.summarise, _TEND_EVERY_S), name="database-summaries")
-            tasks.create_task(self._repeat(self.write_buckets, _TEND_EVERY_S), name="database-buckets")
+            tasks.create_task(self._repeat(self.write_buckets, _WRITE_EVERY_S), name="database-buckets")
 
     async def keep_up(self) -> None:
         """Make and drop partitions, make the buckets that are due.
@@ -208,12 +213,12 @@ class PostgresStore:
         await self._partitions.summarise(self._indexing, self._clock.now())
 
     async def write_buckets(self) -> None:
-        """Write the buckets out of memory that are due.
+        """Write the buckets that are finished in memory.
 
         Raises:
             Unavailable: the database is away; they are made from samples later.
         """
-        await self._rollups.write_due(self._clock.now())
+        await self._rollups.write_finished()
 
     async def _look(self) -> None:
         async with self._probe.connection() as connection:

@@ -1,4 +1,6 @@
--- name: put_dispatches
+-- One statement, so that a dispatch on its way to its agent waits for one answer.
+-- name: put
+with newer as (
 insert into dispatches (
     id, target, asset_id, site_id, requested_mw, duration_s, ttl_s, submitted_at, expires_at, state, ended,
     unserved_mw, cancel_requested_at, warnings, transitions, steps
@@ -21,16 +23,17 @@ set state = excluded.state, ended = excluded.ended, unserved_mw = excluded.unser
     transitions = excluded.transitions, steps = excluded.steps
 where dispatches.steps <= excluded.steps
 returning id
-
--- name: put_allocations
+)
 insert into allocations (
     dispatch_id, asset_id, place, agent_id, state, capacity_mwhr, weight, raw_mw, clamped_mw, mw, applied_mw,
     measured_mw, note, transitions
 )
 select * from unnest(
-    $1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::float8[], $7::float8[], $8::float8[],
-    $9::float8[], $10::float8[], $11::float8[], $12::float8[], $13::text[], $14::jsonb[]
-)
+    $17::uuid[], $18::uuid[], $19::int[], $20::text[], $21::text[], $22::float8[], $23::float8[], $24::float8[],
+    $25::float8[], $26::float8[], $27::float8[], $28::float8[], $29::text[], $30::jsonb[]
+) as parts (dispatch_id, asset_id)
+where dispatch_id in (select id from newer)
+order by dispatch_id, asset_id
 on conflict (dispatch_id, asset_id) do update
 set place = excluded.place, agent_id = excluded.agent_id, state = excluded.state,
     capacity_mwhr = excluded.capacity_mwhr, weight = excluded.weight, raw_mw = excluded.raw_mw,

@@ -1,0 +1,34 @@
+"""``der console``: the operator's console as a process of its own, beside a headend anywhere.
+
+The work is done by the program ``der_console``, which takes the place of this one.
+"""
+
+import os
+import sys
+from importlib.util import find_spec
+from typing import Annotated
+
+import typer
+
+from der_cli.demo_view import complain
+from der_cli.world import DEFAULT_HEADEND, HeadendOption
+
+_USAGE = 2
+
+
+def console(
+    headend: HeadendOption = DEFAULT_HEADEND,
+    addr: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT", help="Where the console is served.", show_default="the console's own"
+        ),
+    ] = None,
+) -> None:
+    """Serve the operator's console in the browser, until Ctrl-C."""
+    if find_spec("der_console") is None or find_spec("nicegui") is None:
+        complain("der console needs nicegui; `pip install 'der-fleet[console]'` installs it")
+        raise typer.Exit(_USAGE)
+    where = [] if addr is None else ["--addr", addr]
+    command = [sys.executable, "-m", "der_console", "--headend", headend, *where]
+    os.execv(sys.executable, command)  # noqa: S606 - our own program

@@ -1,0 +1,247 @@
+"""Whether the parts find each other: headend and agents running, ports that match, variables as they are expected."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from der_cli.doctor.facts import Facts
+from der_cli.doctor.files import shipped_inventory
+from der_cli.doctor.findings import Check, Finding, listing
+from der_cli.names import canonical
+from der_cli.processes import DEFAULT_GRPC, DEFAULT_HTTP, Process, host_port, reachable
+from der_cli.variables import misspelt
+from der_client.models import Agent
+from der_runtime.addresses import HostPort, is_loopback
+
+_AGENTS_ABSENT = "Agents don't appear in /agents"
+HEADEND = Check("Headend not running", _AGENTS_ABSENT, "Headend running")
+PORTS = Check("gRPC port mismatch", _AGENTS_ABSENT, "gRPC ports match")
+VARIABLES = Check("Variable wrong or missing", "Variable wrong or missing", "Variables make sense")
+AGENTS = Check("Agents don't appear in /agents", _AGENTS_ABSENT, "Agents appear in /agents")
+EXPOSED = Check(
+    "Address refused", "Address refused: it can be reached from other machines", "Addresses accepted"
+)
+TAKEN = Check("Port already in use", "Port already in use", "Ports free or the headend's")
+
+_GRPC = HostPort("127.0.0.1", 50070)
+"""The runbook's."""
+
+
+def check(facts: Facts) -> Iterator[Finding]:
+    """All of them."""
+    yield _headend(facts)
+    yield _ports(facts)
+    yield _variables(facts)
+    yield _agents(facts)
+    yield _exposed(facts)
+    yield _taken(facts)
+
+
+def _headend(facts: Facts) -> Finding:
+    if facts.headend is not None:
+        return HEADEND.ok(f"{facts.url} answers: der_headend {facts.headend.version}")
+    seen = f"nothing that is a headend answers at {facts.url}: {facts.why_not}"
+    if process := facts.headend_process:
+        http = _serves_at(process)
+        if http and str(reachable(http)) != urlsplit(facts.url).netloc:
+            return HEADEND.problem(
+                f"{seen}; but {process} serves REST on {http}",
+                "Say where it is:",
+                f"export HEADEND=http://{reachable(http)}",
+            )
+        return HEADEND.problem(
+            f"{seen}; {process} runs and does not serve REST (yet)",
+            "Look at its log; loading may take a while.",
+        )
+    others = [f"http://{reachable(at)}" for each in facts.of("der_headend") if (at := _serves_at(each))]
+    also = (
+        f"; also on this machine: {listing(others)}, of another fleet as far as can be seen" if others else ""
+    )
+    return HEADEND.problem(
+        f"{seen}{also}", "Start it, or say with HEADEND (or --headend) where it is:", _start(facts)
+    )
+
+
+def _serves_at(headend: Process) -> HostPort | None:
+    http = host_port(headend.setting("HEADEND_HTTP_ADDR")) or DEFAULT_HTTP
+    return http if http in headend.listens_on else None
+
+
+def _start(facts: Facts) -> str:
+    """The command that starts the headend where this shell looks for it, from whatever folder."""
+    settings = []
+    if not any(each.inventory for each in facts.readings):
+        settings.append(f"ASSETS_PATH={shipped_inventory()}")
+    asked = host_port(urlsplit(facts.url).netloc)
+    here = host_port(facts.environ.get("HEADEND_HTTP_ADDR")) or DEFAULT_HTTP
+    if asked and is_loopback(asked.host) and not _same(asked, here):
+        settings.append(f"HEADEND_HTTP_ADDR={asked}")
+    if host_port(facts.environ.get("HEADEND_GRPC_ADDR")) is None:
+        settings.append(f"HEADEND_GRPC_ADDR={host_port(facts.environ.get('HEADEND_GRPC')) or _GRPC}")
+    return " ".join([*settings, "der_headend"])
+
+
+def _ports(facts: Facts) -> Finding:
+    headend = facts.grpc
+    if headend is None:
+        return PORTS.unchecked("nobody says where the headend listens for agents")
+    here = reachable(headend.address)
+    callers: list[tuple[str, HostPort | None, Process | None]] = [
+        (str(p), host_port(p.setting("HEADEND_GRPC")), p) for p in facts.agent_processes
+    ]
+    if "HEADEND_GRPC" in facts.environ and facts.knows(facts.environ.get):
+        callers.append(("this shell", host_port(facts.environ["HEADEND_GRPC"]), None))
+    wrong = []
+    for name, target, process in callers:
+        if (
+            target
+            and not _same(target, here)
+            and not (process is not None and _connected(process, facts.agents))
+        ):
+            heard = "something else listens there" if facts.listens(target) else "nothing listens there"
+            wrong.append(f"{name} calls {target} (HEADEND_GRPC), {heard}")
+    listens = f"{headend.source} listens for agents on {headend.address} (HEADEND_GRPC_ADDR)"
+    if wrong:
+        return PORTS.problem(
+            f"{listens}, but {listing(wrong)}",
+            "Let the agents call where the headend listens, and start them again:",
+            f"export HEADEND_GRPC={here}",
+        )
+    agreeing = [name for name, target, _ in callers if target]
+    if not agreeing:
+        return PORTS.unchecked(
+            f"{listens}; neither an agent on this machine nor this shell names a host:port to call"
+        )
+    return PORTS.ok(f"{listens}, and {listing(agreeing)} agrees")
+
+
+def _variables(facts: Facts) -> Finding:
+    grpc = reachable(facts.grpc.address) if facts.grpc else _GRPC
+    wrong = list(_wrong(facts.environ, "this shell", grpc))
+    for process in (*facts.agent_processes, *([facts.headend_process] if facts.headend_process else [])):
+        wrong += _wrong(process.environ or {}, str(process), grpc)
+    for process in facts.agent_processes:
+        if process.environ is not None and process.setting("HEADEND_GRPC") is None:
+            wrong.append((f"{process}: HEADEND_GRPC is missing", f"export HEADEND_GRPC={grpc}"))
+    if not wrong:
+        return VARIABLES.ok("those that are set here, and of the programs on this machine, make sense")
+    return VARIABLES.problem(
+        listing(list(dict.fromkeys(seen for seen, _ in wrong)), most=6),
+        "Correct them, and start the program again in whose terminal that is; `--help` of each program and "
+        "docs/configuration.md list all of them:",
+        *dict.fromkeys(command for _, command in wrong),
+    )
+
+
+def _wrong(environ: Mapping[str, str], where: str, grpc: HostPort) -> Iterator[tuple[str, str]]:
+    """What is wrong, and the command that mends it; ``grpc`` is where agents should call."""
+    right = {"HEADEND_GRPC": grpc, "HEADEND_GRPC_ADDR": grpc, "HEADEND_HTTP_ADDR": DEFAULT_HTTP}
+    for name, meant in sorted(misspelt(environ).items()):
+        yield (
+            f"{where}: {name} is no variable of ours; {meant} is meant?",
+            # Other values may be secrets, which are not shown.
+            f"unset {name}; export {meant}={right[meant]}"
+            if meant in right
+            else f'export {meant}="${name}"; unset {name}',
+        )
+    for name, address in right.items():
+        if (text := environ.get(name)) and host_port(text) is None:
+            yield f"{where}: {name} wrong: {text!r} is not host:port", f"export {name}={address}"
+    for name, listed in (("SITE_ID", "sites"), ("GATEWAY_SITE_ID", "sites"), ("ASSET_ID", "assets")):
+        if (text := environ.get(name)) and not _is_uuid(text):
+            yield f"{where}: {name} wrong: {text!r} is not a UUID", f"der {listed} --json | grep -w id"
+    if "HEADEND_GRPC_ADDR" in environ and "HEADEND_GRPC" not in environ and "SITE_ID" in environ:
+        yield (
+            f"{where}: HEADEND_GRPC missing: an agent calls HEADEND_GRPC, HEADEND_GRPC_ADDR is the headend's",
+            f"export HEADEND_GRPC={grpc}",
+        )
+
+
+def _agents(facts: Facts) -> Finding:
+    if facts.agents is None:
+        return AGENTS.unchecked("the headend does not answer")
+    served = {asset["id"] for agent in facts.agents if agent["connected"] for asset in agent["assets"]}
+    gone = [agent for agent in facts.agents if not agent["connected"]]
+    missed = [a for a in gone if not a["assets"] or not all(asset["id"] in served for asset in a["assets"])]
+    away = [f"{a['site_name']} ({a['agent_id']})" for a in missed]
+    up = len(facts.agents) - len(gone)
+    absent = [p for p in facts.agent_processes if not _connected(p, facts.agents)]
+    if absent:
+        return AGENTS.problem(
+            f"{listing([str(p) for p in absent])} runs and is not connected",
+            "See the checks above; its log says why (`no link yet`, or `registration refused` with the reason).",
+        )
+    if away:
+        return AGENTS.warning(
+            f"{up} connected, {len(away)} not: {listing(away)}",
+            "Start them again or, if they are not wanted any more, leave it. Since when they are away:",
+            "der agents",
+        )
+    if not facts.agents:
+        return AGENTS.problem(
+            "no agent has connected yet",
+            "Start one; HEADEND_GRPC has to be the headend's HEADEND_GRPC_ADDR:",
+            f"ASSETS_PATH={shipped_inventory()} SITE_ID=… "
+            f"HEADEND_GRPC={reachable(facts.grpc.address) if facts.grpc else _GRPC} edge_agent",
+        )
+    replaced = f"; {len(gone)} gone, whose assets others serve now" if gone else ""
+    return AGENTS.ok(f"{up} connected{replaced}")
+
+
+def _exposed(facts: Facts) -> Finding:
+    for name in ("HEADEND_HTTP_ADDR", "HEADEND_GRPC_ADDR", "HEADEND_GRPC"):
+        address = host_port(facts.environ.get(name))
+        if address and not is_loopback(address.host) and "ALLOW_INSECURE" not in facts.environ:
+            return EXPOSED.warning(
+                f"{name}={facts.environ[name]} is not this machine alone, and ALLOW_INSECURE is not set: a program "
+                "started from this shell refuses it, as nothing is encrypted or authenticated yet",
+                "Use a loopback address or, in a network where nobody else is:",
+                "export ALLOW_INSECURE=1",
+            )
+    return EXPOSED.ok("the addresses set in this shell are this machine's alone, or meant to be open")
+
+
+def _taken(facts: Facts) -> Finding:
+    """Another program has the port that the headend would take."""
+    if facts.headend is not None or facts.headend_process:
+        return TAKEN.ok("the headend has its ports")
+    for name, default in (("HEADEND_HTTP_ADDR", DEFAULT_HTTP), ("HEADEND_GRPC_ADDR", DEFAULT_GRPC)):
+        address = host_port(facts.environ.get(name)) or default
+        if is_loopback(address.host) and facts.listens(address):
+            return TAKEN.problem(
+                f"the headend does not run, and another program listens on {address}, where {name} puts it",
+                "See which one it is and stop it, or choose another port:",
+                f"ss -ltnp 'sport = :{address.port}'",
+                f"export {name}={address.host}:{address.port + 1000}",
+            )
+    return TAKEN.ok("the headend's ports are free")
+
+
+def agent_id_of(process: Process) -> str | None:
+    """What an agent's process calls itself, as far as can be seen."""
+    return next(
+        (
+            canonical(found)
+            for name in ("ASSET_ID", "GATEWAY_ID", "SITE_ID", "GATEWAY_SITE_ID")
+            if (found := process.setting(name))
+        ),
+        None,
+    )
+
+
+def _connected(process: Process, agents: Sequence[Agent] | None) -> bool:
+    agent_id = agent_id_of(process)
+    return any(each["connected"] and canonical(each["agent_id"]) == agent_id for each in agents or ())
+
+
+def _same(one: HostPort, other: HostPort) -> bool:
+    alike = one.host == other.host or (is_loopback(one.host) and is_loopback(other.host))
+    return alike and one.port == other.port
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text.strip())
+    except ValueError:
+        return False
+    return True

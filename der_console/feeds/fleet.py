@@ -1,0 +1,165 @@
+"""What the fleet page shows."""
+
+import contextlib
+from collections.abc import Iterable
+from dataclasses import asdict
+
+from der_client import HeadendError
+from der_client.models import Asset, Site
+from der_console import cells
+from der_console.cells import Cell
+from der_console.console import Console
+from der_console.feeds.past import MOST_SUMMED, PAST_HOLDS_S, fleet_past
+from der_console.parts.chart import Series
+from der_console.parts.listing import rows
+from der_console.picture import MOST_ASSETS, STALE_AFTER_S, Picture, counts
+from der_console.tables import Row, Table
+from der_console.topics import Topic
+from der_console.trends import Trend
+
+SITES_LISTED = 40
+SITES_CHARTED = 8
+
+_SITE_HOLDS_S = 0.01  # the hub needs a fifth of that for each site to read them all
+
+
+class FleetFeed:
+    """Keeps the topic of the fleet page; ``assets`` are the rows of its table, ``trend`` the lines of its chart."""
+
+    def __init__(self, console: Console) -> None:
+        self.assets: Table[Asset] = console.tables.setdefault("assets", asset_table("assets"))
+        self.trend = Trend(1)
+        self.charted_names: list[str] = []
+        self._charted: list[str] = []
+        self._hub = console.hub
+        self._headend = console.headend
+
+    async def __call__(self, topic: Topic) -> None:
+        """Keep it for as long as it is shown."""
+        while True:
+            picture = await self._hub.moved()
+            if picture.sites_at is None:
+                continue
+            if not self._charted:
+                await self._begin(topic, picture)
+            self._follow(topic, picture)
+            topic.publish(fleet_cells(picture, self._hub.now()))
+            await self.assets.show(topic, picture.assets)
+
+    async def _begin(self, topic: Topic, picture: Picture) -> None:
+        """Choose the largest sites for the chart, and begin with their past where the fleet is small."""
+        largest = sorted(picture.sites.values(), key=lambda site: -site["capacity_mwhr"])[:SITES_CHARTED]
+        ids = [site["id"] for site in largest]
+        trend = Trend(1 + len(ids))
+        if picture.totals.assets_total <= MOST_SUMMED:
+            # A headend whose database is away has values, but no past.
+            with contextlib.suppress(HeadendError):
+                past = await fleet_past(self._headend, ids)
+                for at, *values in zip(past["t"], *past["s"], strict=True):
+                    trend.add(at, values, holds_s=PAST_HOLDS_S)
+        self._charted, self.trend = ids, trend
+        self.charted_names = [site["name"] for site in largest]
+        topic.send("fleet-power", {"series": power_series(self.charted_names), **trend.columns()})
+
+    def _follow(self, topic: Topic, picture: Picture) -> None:
+        """Go on with the chart."""
+        sites = [picture.sites.get(site_id) for site_id in self._charted]
+        mw = [site and site["current_mw"] for site in sites]
+        at, total = picture.sites_at or 0.0, picture.totals
+        holds_s = max(STALE_AFTER_S, total.sites * _SITE_HOLDS_S)
+        more = self.trend.add(at, [total.current_mw, *mw], holds_s=holds_s)
+        if more is not None:
+            topic.send("fleet-power", more)
+
+
+def power_series(names: Iterable[str]) -> list[dict[str, str]]:
+    """The lines of the chart: of all sites together, then of each."""
+    return [asdict(Series("All sites", "sum")), *(asdict(Series(name)) for name in names)]
+
+
+def fleet_cells(picture: Picture, now: float) -> dict[str, Cell]:
+    """The sums and the list of sites."""
+    total, at = picture.totals, picture.sites_at
+    found = counts(picture.assets, now)
+    away = total.assets_total - total.assets_online
+    disconnected = f", {away:,} disconnected" if away else ""
+    stale = f", {found['stale']:,} stale" if picture.whole else ""
+    share = None if total.soc_mwhr is None else f"of {cells.number(total.capacity_mwhr)} MWh"
+    return {
+        "read": cells.text("", at=at),
+        "net": cells.power(total.current_mw, at=at),
+        "net_word": cells.text(cells.word(total.current_mw, site=True)),
+        "energy": cells.amount(total.soc_mwhr, at=at),
+        "energy_of": cells.text(share),
+        "up": cells.amount(total.headroom_up_mw, at=at),
+        "down": cells.amount(total.headroom_down_mw, at=at),
+        "connected": cells.text(f"{total.assets_online:,}", look="warn" if away else None, at=at),
+        "stale": cells.text(
+            f"of {total.assets_total:,}{disconnected}{stale}",
+            look="warn" if away or found["stale"] else "quiet",
+        ),
+        "alarms": cells.text(f"{total.alarms:,}", look="bad" if total.alarms else None, at=at),
+        "alarms_word": cells.text("see Events" if total.alarms else "none raised"),
+        "sites": rows(_site_row(site) for site in _listed(picture.sites.values())),
+        "more_sites": cells.text(
+            f"{SITES_LISTED} of {total.sites:,} sites, those with alarms or assets away first"
+            if total.sites > SITES_LISTED
+            else ""
+        ),
+        "assets_note": cells.text(
+            ""
+            if picture.whole
+            else f"{total.assets_total:,} assets: more than {MOST_ASSETS:,} are shown one site at a time."
+        ),
+    }
+
+
+def asset_table(name: str) -> Table[Asset]:
+    """A table with the rows of assets; its columns are ``pages.fleet.ASSET_COLUMNS``."""
+    return Table(name, fixed=_fixed, live=_live)
+
+
+def _listed(sites: Iterable[Site]) -> list[Site]:
+    """The sites that are listed: those that need attention first, then by name."""
+    return sorted(
+        sites,
+        key=lambda site: (site["alarms"] == 0, site["assets_online"] == site["assets_total"], site["name"]),
+    )[:SITES_LISTED]
+
+
+def _site_row(site: Site) -> dict[str, str | Cell]:
+    away = site["assets_online"] < site["assets_total"]
+    soc, capacity = site["soc_mwhr"], site["capacity_mwhr"]
+    name: Cell = {"t": site["name"], "h": f"/ui/site/{site['id']}"}
+    return {
+        "id": site["id"],
+        "name": name,
+        "mw": cells.power(site["current_mw"]),
+        "soc": cells.percent(None if soc is None or not capacity else soc / capacity * 100),
+        "up": cells.amount(site["headroom_up_mw"]),
+        "down": cells.amount(site["headroom_down_mw"]),
+        "online": cells.text(
+            f"{site['assets_online']} / {site['assets_total']}", look="warn" if away else None
+        ),
+        "alarms": cells.text(str(site["alarms"]), look="bad" if site["alarms"] else "quiet"),
+    }
+
+
+def _fixed(asset: Asset) -> Row:
+    return asset["name"], asset["site_name"], asset["asset_type"], asset["max_mw"], asset["min_mw"]
+
+
+def _live(asset: Asset) -> Row:
+    at = cells.seconds(asset["updated_at"])
+    return (
+        int(asset["online"]),
+        _short(asset["current_mw"]),
+        _short(asset["setpoint_mw"]),
+        _short(asset["soc_pct"], 1),
+        asset["status"],
+        None if at is None else round(at),
+    )
+
+
+def _short(value: float | None, digits: int = 3) -> float | None:
+    return None if value is None else round(value, digits)

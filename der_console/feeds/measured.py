@@ -1,0 +1,226 @@
+"""What the pages of one asset and of one site show: live values, from a stream of their own."""
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import aclosing
+from typing import NoReturn
+
+from der_client import Connected, HeadendError, LinkChanged, Missed, Telemetry
+from der_client.models import Asset, Sample, Site
+from der_console import cells
+from der_console.cells import Cell, Look
+from der_console.console import Console
+from der_console.feeds.fleet import asset_table
+from der_console.parts.listing import rows
+from der_console.picture import Freshness, freshness, stale_before, with_sample
+from der_console.tables import Table
+from der_console.topics import Topic
+
+_SITE_S = 2.0
+_ASSETS_PER_S = 500
+_UNITS = {
+    "v": "V", "kv": "kV", "a": "A", "hz": "Hz", "c": "°C", "pct": "%", "mw": "MW", "kw": "kW", "mvar": "Mvar",
+    "mwh": "MWh", "s": "s", "ms": "m/s", "wm2": "W/m²",
+}  # fmt: skip
+
+
+class AssetFeed:
+    """Keeps the topic of one asset's page; ``asset`` is its entry, ``None`` until it was read."""
+
+    def __init__(self, console: Console, asset_id: str) -> None:
+        self._headend = console.headend
+        self._hub = console.hub
+        self._id = asset_id
+        self.asset: Asset | None = None
+
+    async def __call__(self, topic: Topic) -> None:
+        """Keep it for as long as it is shown.
+
+        Raises:
+            HeadendError: there is no such asset, or the headend is away.
+        """
+        await self._read(topic)
+        async with aclosing(self._headend.stream(asset_id=self._id, telemetry_s=1.0)) as events:
+            async for event in events:
+                match event:
+                    case Telemetry(samples):
+                        for sample in samples:
+                            self._measured(topic, sample)
+                    case Connected() | LinkChanged() | Missed():
+                        await self._read(topic)
+
+    async def _read(self, topic: Topic) -> None:
+        self.asset = await self._headend.asset(self._id)
+        topic.publish(asset_cells(self.asset, self._hub.now()))
+
+    def _measured(self, topic: Topic, sample: Sample) -> None:
+        if self.asset is None:
+            return
+        self.asset = asset = with_sample(self.asset, sample)
+        topic.publish(asset_cells(asset, self._hub.now()) | {"signals": _signals(sample)})
+        at = cells.seconds(sample["timestamp"])
+        values = (
+            None,
+            None,
+            asset["current_mw"],
+            asset["setpoint_mw"],
+            asset["max_mw"],
+            asset["min_mw"],
+            asset["soc_pct"],
+        )
+        topic.send(f"power-{self._id}", {"t": [at], "s": [[value] for value in values]})
+
+
+class SiteFeed:
+    """Keeps the topic of one site's page; ``site`` is its entry, ``assets`` are its table's rows."""
+
+    def __init__(self, console: Console, site_id: str) -> None:
+        name = f"site-{site_id}"
+        self._headend = console.headend
+        self._hub = console.hub
+        self._id = site_id
+        self.assets: Table[Asset] = console.tables.setdefault(name, asset_table(name))
+        self.site: Site | None = None
+        self._known: dict[str, Asset] = {}
+
+    async def __call__(self, topic: Topic) -> None:
+        """Keep it for as long as it is shown.
+
+        Raises:
+            HeadendError: there is no such site, or the headend is away.
+        """
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._sums(topic), name="console site sums")
+                tasks.create_task(self._samples(topic), name="console site samples")
+        except* HeadendError as errors:
+            raise errors.exceptions[0] from None
+
+    async def _sums(self, topic: Topic) -> NoReturn:
+        while True:
+            self.site = site = await self._headend.site(self._id)
+            self._known = {
+                asset["id"]: _newer(self._known.get(asset["id"]), asset) for asset in site["assets"]
+            }
+            topic.publish(site_cells(site, self._hub.now()))
+            await self.assets.show(topic, self._known)
+            values = (
+                None,
+                None,
+                site["current_mw"],
+                _setpoint(site["assets"]),
+                sum(asset["max_mw"] for asset in site["assets"]),
+                sum(asset["min_mw"] for asset in site["assets"]),
+                _soc(site),
+            )
+            topic.send(f"power-{self._id}", {"t": [self._hub.now()], "s": [[value] for value in values]})
+            await asyncio.sleep(max(_SITE_S, len(self._known) / _ASSETS_PER_S))
+
+    async def _samples(self, topic: Topic) -> None:
+        async with aclosing(self._headend.stream(site_id=self._id, telemetry_s=1.0)) as events:
+            async for event in events:
+                if isinstance(event, Telemetry):
+                    for sample in event.samples:
+                        if (known := self._known.get(sample["asset_id"])) is not None:
+                            self._known[sample["asset_id"]] = with_sample(known, sample)
+                    await self.assets.show(topic, self._known)
+
+
+def asset_cells(asset: Asset, now: float) -> dict[str, Cell]:
+    """One asset's values, faded while it is disconnected."""
+    at = cells.seconds(asset["updated_at"])
+    off: Look | None = None if asset["online"] else "off"
+    state = freshness(asset, stale_before(now))
+    looks: dict[Freshness, Look] = {
+        "live": "ok",
+        "stale": "warn",
+        "disconnected": "bad",
+        "unknown": "unknown",
+    }
+    soc = asset["soc_pct"]
+    return {
+        "title": cells.text(asset["name"]),
+        "power": cells.power(asset["current_mw"], look=off, at=at),
+        "word": cells.text(cells.word(asset["current_mw"])),
+        "setpoint": cells.power(asset["setpoint_mw"], look=off, at=at),
+        "soc": cells.percent(soc, look=off, at=at),
+        "energy": cells.amount(asset["soc_mwhr"], look=off, at=at),
+        "status": cells.text(asset["status"], look=off),
+        "data": cells.text(state, look=looks[state]),
+        "updated": {"t": "last sample", "at": at} if at is not None else cells.text(None),
+        "gauge": _gauge(soc, asset["min_soc_pct"], asset["max_soc_pct"], live=state == "live"),
+        "facts": rows(_facts(asset)),
+    }
+
+
+def site_cells(site: Site, now: float) -> dict[str, Cell]:
+    """One site's sums."""
+    away = site["assets_total"] - site["assets_online"]
+    soc, total = _soc(site), site["assets_total"]
+    return {
+        "title": cells.text(site["name"]),
+        "power": cells.power(site["current_mw"], at=now),
+        "word": cells.text(cells.word(site["current_mw"], site=True)),
+        "setpoint": cells.power(_setpoint(site["assets"]), at=now),
+        "energy": cells.amount(site["soc_mwhr"], at=now),
+        "energy_of": cells.text(f"of {cells.number(site['capacity_mwhr'])} MWh"),
+        "up": cells.amount(site["headroom_up_mw"], at=now),
+        "down": cells.amount(site["headroom_down_mw"], at=now),
+        "online": cells.text(f"{site['assets_online']} / {total}", look="warn" if away else None, at=now),
+        "away": cells.text(
+            f"{away} disconnected" if away else "all connected", look="warn" if away else None
+        ),
+        "alarms": cells.text(str(site["alarms"]), look="bad" if site["alarms"] else None, at=now),
+        "alarms_word": cells.text("see Events" if site["alarms"] else "none raised"),
+        "soc": cells.percent(soc, at=now),
+        "gauge": _gauge(soc, 0.0, 100.0, live=True),
+    }
+
+
+def _facts(asset: Asset) -> Iterable[dict[str, str]]:
+    limits = f"{cells.signed(asset['min_mw'])} … {cells.signed(asset['max_mw'])} MW"
+    for name, value in (
+        ("Type", asset["asset_type"]),
+        ("Limits", limits),
+        ("Capacity", f"{cells.number(asset['capacity_mwhr'])} MWh"),
+        ("SOC range", f"{asset['min_soc_pct']:g} … {asset['max_soc_pct']:g} %"),
+        ("Efficiency", f"{asset['efficiency']:g} one way"),
+        ("Ramp", f"{asset['ramp_rate_mw_per_min']:g} MW/min"),
+        ("Fail-safe", f"{cells.signed(asset['failsafe_mw'])} MW"),
+        ("Location", asset["location"]),
+    ):
+        yield {"id": name, "name": name, "value": value}
+
+
+def _signals(sample: Sample) -> Cell:
+    return rows({"id": name, **_signal(name, value)} for name, value in sample["signals"].items())
+
+
+def _signal(name: str, value: float | str) -> dict[str, str]:
+    """A signal's name says its unit at its end, as in ``voltage_v``."""
+    words, _, unit = name.rpartition("_")
+    known = _UNITS.get(unit) if words else None
+    label = (words if known else name).replace("_", " ").capitalize()
+    shown = value if isinstance(value, str) else cells.number(value)
+    return {"name": label, "value": f"{shown} {known}" if known else shown}
+
+
+def _gauge(soc: float | None, low: float, high: float, *, live: bool) -> Cell:
+    if soc is None:
+        return cells.text(None)
+    return {"t": f"{soc:.1f}", "s": "ok" if live else "off", "gauge": [soc, low, high]}
+
+
+def _soc(site: Site) -> float | None:
+    known, capacity = site["soc_mwhr"], site["capacity_mwhr"]
+    return None if known is None or not capacity else known / capacity * 100
+
+
+def _setpoint(assets: Iterable[Asset]) -> float | None:
+    known = [asset["setpoint_mw"] for asset in assets if asset["setpoint_mw"] is not None]
+    return sum(known) if known else None
+
+
+def _newer(known: Asset | None, read: Asset) -> Asset:
+    """What was read, unless it is what is known already: then that, so that nothing is sent again."""
+    return known if known == read and known is not None else read

@@ -1,0 +1,70 @@
+"""One site: sums, power over time, its assets, dispatches, events, sessions."""
+
+from dataclasses import replace
+
+from der_console import shell
+from der_console.console import Console
+from der_console.feeds.measured import SiteFeed
+from der_console.feeds.past import MOST_SUMMED, Span, site_past
+from der_console.pages.around import around
+from der_console.pages.fleet import ASSET_COLUMNS
+from der_console.pages.missing import missing
+from der_console.pages.power import power_card
+from der_console.parts.elements import card, link, tag, words
+from der_console.parts.grid import Grid
+from der_console.parts.tiles import EXPORT, IMPORT, Tile, tiles
+from der_console.targets import of_site
+from der_console.trends import Columns
+
+_ASSET_COLUMNS = tuple(
+    replace(column, kind="hidden", choose=False) if column.name == "site_name" else column
+    for column in ASSET_COLUMNS
+)
+
+
+async def show(console: Console, site_id: str) -> None:
+    """The page."""
+    topic = await console.show(f"site/{site_id}", SiteFeed(console, site_id))
+    site = topic.made_by(SiteFeed).site
+    if site is None:
+        missing(console, "site", site_id)
+        return
+
+    async def past(span: Span) -> Columns:
+        if len(site["assets"]) > MOST_SUMMED:
+            return {"t": [], "s": [[] for _ in range(7)]}
+        return await site_past(console.headend, site["assets"], span)
+
+    with shell.page(console, site["name"], under="Fleet"):
+        with tag("p", "crumbs"):
+            link("Fleet", "/")
+            words(f" / {site['location']}")
+        with tag("div", "page-head"):
+            words(site["name"], "h1")
+            tag("span", "grow")
+            link("Dispatch …", f"/ui/dispatch?site={site_id}", "button primary")
+        tiles(
+            topic,
+            Tile("Power", "power", "MW", note="word"),
+            Tile("Stored energy", "energy", "MWh", note="energy_of"),
+            Tile("State of charge", "soc", "%", gauge="gauge"),
+            Tile("Headroom up", "up", "MW", words=EXPORT),
+            Tile("Headroom down", "down", "MW", words=IMPORT),
+            Tile("Connected assets", "online", note="away"),
+            Tile("Active alarms", "alarms", note="alarms_word"),
+        )
+        await power_card(site["name"], past, channel=f"power-{site_id}")
+        if len(site["assets"]) > MOST_SUMMED:
+            words(
+                f"The past of more than {MOST_SUMMED} assets is not summed up here; see each asset.",
+                "p",
+                "note",
+            )
+        with card("Assets"):
+            Grid(
+                topic.made_by(SiteFeed).assets,
+                _ASSET_COLUMNS,
+                label=f"Assets of {site['name']}",
+                link="/ui/asset/",
+            )
+        around(console, of_site(site))

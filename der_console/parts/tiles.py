@@ -1,0 +1,46 @@
+"""Tiles: the figures that matter most, each with its label and what is said below it."""
+
+from dataclasses import dataclass
+
+from der_console.parts.elements import tag, words
+from der_console.parts.gauge import Gauge
+from der_console.parts.value import Value
+from der_console.topics import Topic
+
+EXPORT, IMPORT = "towards export (+)", "towards import (−)"
+"""Which way a headroom is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """The cell ``key`` with its ``unit``; below it the cell ``note``, the bar of the cell ``gauge`` or ``words``."""
+
+    label: str
+    key: str
+    unit: str = ""
+    note: str = ""
+    gauge: str = ""
+    words: str = ""
+
+
+def tiles(topic: Topic, *shown: Tile) -> None:
+    """A row of tiles, or several rows that are evenly filled where they do not fit."""
+    with tag("dl", f"tiles of-{len(shown)}"):
+        for tile in shown:
+            with tag("div", "tile"):
+                words(tile.label, "dt")
+                with tag("dd"):
+                    Value(topic, tile.key, unit=tile.unit)
+                _below(topic, tile)
+
+
+def _below(topic: Topic, tile: Tile) -> None:
+    if not (tile.note or tile.gauge or tile.words):
+        return
+    with tag("dd", "note"):
+        if tile.note:
+            Value(topic, tile.note)
+        elif tile.gauge:
+            Gauge(topic, tile.gauge, label=tile.label)
+        else:
+            words(tile.words)

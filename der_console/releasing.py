@@ -1,0 +1,84 @@
+"""Release all: every dispatch that has not ended, of a site or of the fleet, is cancelled."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from der_client import AsyncHeadendClient, HeadendError
+from der_client.models import Dispatch
+from der_console.reasons import told
+from der_console.targets import Target
+from der_core.lifecycle import FINAL_STATES, State
+
+_AT_ONCE = 8
+_CONFIRMED_WITHIN_S = 5.0
+_OPEN = [state for state in State if state not in FINAL_STATES]
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """What came of it: how many are cancelled, how many an agent has yet to confirm, and what went wrong."""
+
+    cancelled: int
+    unconfirmed: int
+    problems: Sequence[str]
+
+
+async def open_dispatches(headend: AsyncHeadendClient, target: Target | None) -> dict[str, Dispatch]:
+    """The dispatches of a target, or of the fleet, that have not ended, by id.
+
+    Raises:
+        HeadendError: nobody answers.
+    """
+    site_id, asset_id = (target.site_id, target.asset_id) if target else (None, None)
+    return {
+        record["id"]: record
+        for state in _OPEN
+        async for record in headend.dispatches(state=state, site_id=site_id, asset_id=asset_id)
+    }
+
+
+def question(found: Iterable[Dispatch], target: Target | None) -> str:
+    """What would happen, in words."""
+    records = list(found)
+    where = f"at {target.name}" if target else "in the whole fleet"
+    if not records:
+        return f"Nothing is in force or waiting {where}."
+    active = sum(record["state"] == State.ACTIVE for record in records)
+    waiting = len(records) - active
+    parts = [f"{active:,} in force"] * bool(active) + [f"{waiting:,} on their way or waiting"] * bool(waiting)
+    count = f"{len(records):,} dispatch{'' if len(records) == 1 else 'es'} {where}"
+    return f"{count} will be cancelled: {' and '.join(parts)}. The assets return to rest (0 MW; PV and wind run free)."
+
+
+async def release(
+    headend: AsyncHeadendClient, ids: Sequence[str], progress: Callable[[int], None]
+) -> Released:
+    """Cancel these; ``progress`` is told how many are done."""
+    gate, done = asyncio.Semaphore(_AT_ONCE), 0
+    problems: list[str] = []
+    ended: list[bool] = []
+
+    async def one(id_: str) -> None:
+        nonlocal done
+        async with gate:
+            try:
+                record = await headend.cancel(id_, timeout_s=_CONFIRMED_WITHIN_S)
+                ended.append(record["state"] in FINAL_STATES)
+            except HeadendError as error:
+                problems.append(told(error))
+        done += 1
+        progress(done)
+
+    async with asyncio.TaskGroup() as tasks:
+        for id_ in ids:
+            tasks.create_task(one(id_), name=f"console release {id_}")
+    return Released(sum(ended), len(ended) - sum(ended), sorted(set(problems)))
+
+
+def outcome(released: Released) -> str:
+    """What came of it, in words."""
+    text = f"{released.cancelled:,} cancelled"
+    if released.unconfirmed:
+        text += f", {released.unconfirmed:,} not confirmed by their agents yet"
+    return f"{text}." + "".join(f" Not all could be: {problem}" for problem in released.problems)

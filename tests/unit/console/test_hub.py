@@ -1,0 +1,143 @@
+"""The hub against a headend that is scripted: what it shows, and what it does not ask."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
+
+from der_client import Connected, HeadendUnreachable, Interrupted, Telemetry
+from der_console.hub import Hub
+from der_console.picture import MOST_ASSETS, Picture, counts
+
+AT = "2026-11-23T12:00:00Z"
+NOW = 1_795_435_200.0
+
+
+def site(name: str, assets: int) -> dict[str, Any]:
+    return {
+        "id": name,
+        "name": name,
+        "location": "Here",
+        "current_mw": 1.5,
+        "soc_mwhr": None,
+        "capacity_mwhr": 10.0,
+        "headroom_up_mw": 2.0,
+        "headroom_down_mw": 3.0,
+        "assets_online": assets,
+        "assets_total": assets,
+        "alarms": 1,
+        "assets": [],
+    }
+
+
+def asset(name: str) -> dict[str, Any]:
+    return {"id": name, "name": name, "online": True, "updated_at": AT, "current_mw": 0.0}
+
+
+class Headend:
+    """Answers with what it is given; ``away`` makes it not answer."""
+
+    def __init__(self, sites: list[dict[str, Any]], assets: list[dict[str, Any]]) -> None:
+        self._sites, self._assets = sites, assets
+        self.away = False
+        self.happened: asyncio.Queue[Any] = asyncio.Queue()
+        self.assets_asked = 0
+
+    async def sites(self, **_: Any) -> AsyncIterator[Any]:
+        if self.away:
+            raise HeadendUnreachable("http://here", "connection refused")
+        for each in self._sites:
+            yield each
+
+    async def assets(self) -> AsyncIterator[Any]:
+        self.assets_asked += 1
+        for each in self._assets:
+            yield each
+
+    async def events(self, **_: Any) -> AsyncIterator[Any]:
+        nothing: tuple[Any, ...] = ()
+        for each in nothing:
+            yield each
+
+    async def stream(self, **_: Any) -> AsyncIterator[Any]:
+        while True:
+            yield await self.happened.get()
+
+
+async def pictures(headend: Headend, until: Any) -> Picture:
+    """Run a hub until its picture is as wanted."""
+    hub = Hub(headend, now=lambda: NOW)  # type: ignore[arg-type]  # as much of a client as is used
+    done = asyncio.Event()
+
+    def look(picture: Picture) -> None:
+        if until(picture):
+            done.set()
+
+    running = asyncio.create_task(hub.run(look))
+    async with asyncio.timeout(20):
+        await done.wait()
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+    return hub.picture
+
+
+async def test_picture_of_a_fleet(monkeypatch: Any) -> None:
+    _hasten(monkeypatch)
+    headend = Headend([site("north", 1), site("south", 1)], [asset("a"), asset("b")])
+    sample = asset("a") | {"asset_id": "a", "timestamp": AT, "current_mw": 7.5, "setpoint_mw": 7.5}
+    sample |= {"soc_mwhr": 1.0, "soc_pct": 50.0, "status": "discharging"}
+
+    def loaded(picture: Picture) -> bool:
+        if len(picture.assets) == 2 and headend.happened.empty():
+            headend.happened.put_nowait(Telemetry([sample]))  # type: ignore[list-item]
+        return len(picture.assets) == 2 and picture.assets["a"]["current_mw"] == 7.5
+
+    picture = await pictures(headend, loaded)
+    assert (picture.totals.current_mw, picture.totals.alarms, picture.totals.assets_total) == (3.0, 2, 2)
+    assert picture.totals.soc_mwhr is None
+    assert picture.link.up
+
+
+async def test_large_fleet_is_shown_by_site(monkeypatch: Any) -> None:
+    _hasten(monkeypatch)
+    headend = Headend([site("large", MOST_ASSETS), site("more", 1)], [])
+    picture = await pictures(headend, lambda picture: picture.sites_at is not None and not picture.whole)
+    assert picture.totals.assets_total == MOST_ASSETS + 1
+    assert picture.assets == {}
+    assert headend.assets_asked == 0
+
+
+async def test_lost_link_is_known_and_heals(monkeypatch: Any) -> None:
+    _hasten(monkeypatch)
+    headend = Headend([site("north", 1)], [asset("a")])
+    lost: list[str] = []
+
+    def healed(picture: Picture) -> bool:
+        if picture.link.up and not headend.away and not lost:
+            headend.away = True
+            headend.happened.put_nowait(Interrupted("connection refused"))
+        if not picture.link.up and headend.away:
+            lost.append(picture.link.why)
+            headend.away = False
+            headend.happened.put_nowait(Connected())
+        return picture.link.up and bool(lost)
+
+    picture = await pictures(headend, healed)
+    assert lost == ["connection refused"]
+    assert picture.link.up
+
+
+def test_freshness_is_counted() -> None:
+    fleet: Any = {
+        "live": asset("live"),
+        "stale": asset("stale") | {"updated_at": "2026-11-23T11:59:44.9Z"},
+        "gone": asset("gone") | {"online": False},
+        "silent": asset("silent") | {"updated_at": None},
+    }
+    assert counts(fleet, NOW) == {"live": 1, "stale": 1, "disconnected": 1, "unknown": 1}
+
+
+def _hasten(monkeypatch: Any) -> None:
+    for pause in ("_TICK_S", "_SITES_S", "_GATHER_S"):
+        monkeypatch.setattr(f"der_console.hub.{pause}", 0.01)

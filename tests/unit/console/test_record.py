@@ -1,0 +1,78 @@
+"""What the page of one dispatch says of its life."""
+
+from typing import Any
+
+import pytest
+
+from der_client.models import Dispatch
+from der_console.feeds.record import record_cells, steps
+
+NOW = 1_800_000_000.0
+
+
+def record(*states: str, **values: Any) -> Dispatch:
+    made: Any = {
+        "id": "d",
+        "target": "site",
+        "asset_id": None,
+        "site_id": "s",
+        "requested_mw": 12.0,
+        "mw": 12.0,
+        "clamped": False,
+        "duration_s": None,
+        "state": states[-1],
+        "submitted_at": "2027-01-15T08:00:00Z",
+        "expires_at": "2027-01-15T08:05:00Z",
+        "active_at": None,
+        "ended_at": None,
+        "allocations": [],
+        "unserved_mw": None,
+        "transitions": [
+            {"state": s, "at": "2027-01-15T08:00:00.5Z", "reason": None, "by": "agent s"} for s in states
+        ],
+        "warnings": [],
+        **values,
+    }
+    return made  # type: ignore[no-any-return]
+
+
+def test_what_is_to_come_is_shown_after_what_has_been() -> None:
+    shown = steps(record("submitted", "queued", duration_s=60.0), "Gateway-Test")
+    assert [step["t"] for step in shown] == [
+        "submitted",
+        "queued",
+        "sent",
+        "acknowledged",
+        "active",
+        "completed",
+    ]
+    assert ["at" in step for step in shown] == [True, True, False, False, False, False]
+    assert shown[0]["by"] == "by agent Gateway-Test"
+
+
+def test_an_open_ended_one_has_no_end_to_come_and_an_ended_one_nothing() -> None:
+    assert steps(record("submitted", "queued"), "x")[-1]["t"] == "active"
+    ended = steps(record("submitted", "queued", "expired"), "x")
+    assert (len(ended), ended[-1]["s"]) == (3, "bad")
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({}, ""),
+        ({"active_at": "2027-01-15T08:00:00Z"}, "in force for 0 s"),
+        ({"active_at": "2027-01-15T08:00:00Z", "duration_s": 900.0}, "ends in 15 min"),
+        (
+            {"active_at": "2027-01-15T07:00:00Z", "ended_at": "2027-01-15T08:00:00Z"},
+            "was in force for 60 min",
+        ),
+    ],
+)
+def test_how_long_it_lasts(values: Any, words: str) -> None:
+    assert record_cells(record("submitted", "active", **values), "x", {}, now=NOW)["left"]["t"] == words
+
+
+def test_what_is_not_known_yet_is_unknown() -> None:
+    cells = record_cells(record("submitted", mw=None), "x", {}, now=NOW)
+    assert (cells["served"]["s"], cells["unserved"]["s"], cells["active"]["s"]) == ("unknown",) * 3
+    assert cells["open"]["t"]

@@ -1,0 +1,59 @@
+"""Release all."""
+
+import asyncio
+from typing import Any
+
+from der_client import HeadendUnreachable
+from der_console.releasing import open_dispatches, outcome, question, release
+from der_console.targets import Target
+
+SITE = Target("site", "s", "Gateway-Test", "site, 3 assets")
+
+
+class Headend:
+    """Knows dispatches by id; cancels those that it was not told to refuse."""
+
+    def __init__(self, states: dict[str, str], *, refuses: frozenset[str] = frozenset()) -> None:
+        self.states = states
+        self._refuses = refuses
+
+    async def dispatches(self, *, state: str, site_id: str | None, asset_id: str | None) -> Any:
+        assert (site_id, asset_id) == ("s", None)
+        for id_, own in self.states.items():
+            if own == state:
+                yield {"id": id_, "state": own}
+
+    async def cancel(self, id_: str, *, timeout_s: float) -> Any:
+        assert timeout_s > 0
+        if id_ in self._refuses:
+            raise HeadendUnreachable("http://h", "refused")
+        self.states[id_] = "active" if id_ == "slow" else "cancelled"
+        return {"state": self.states[id_]}
+
+
+def test_what_has_not_ended_is_counted_and_cancelled() -> None:
+    headend: Any = Headend({"a": "active", "q": "queued", "c": "completed", "f": "failed"})
+
+    async def run() -> tuple[str, str, list[int]]:
+        found = await open_dispatches(headend, SITE)
+        progress: list[int] = []
+        done = await release(headend, list(found), progress.append)
+        return question(found.values(), SITE), outcome(done), progress
+
+    asked, came, progress = asyncio.run(run())
+    assert asked.startswith("2 dispatches at Gateway-Test will be cancelled: 1 in force and 1 on their way")
+    assert came == "2 cancelled."
+    assert progress == [1, 2]
+    assert headend.states["c"] == "completed"
+
+
+def test_nothing_to_release_is_said() -> None:
+    assert question([], None) == "Nothing is in force or waiting in the whole fleet."
+
+
+def test_what_could_not_be_cancelled_is_said() -> None:
+    headend: Any = Headend({"a": "active", "slow": "active", "b": "active"}, refuses=frozenset({"b"}))
+    done = asyncio.run(release(headend, ["a", "slow", "b"], lambda _: None))
+    assert outcome(done).startswith(
+        "1 cancelled, 1 not confirmed by their agents yet. Not all could be: The headend"
+    )

@@ -1,0 +1,219 @@
+"""``der watch``: what it shows first, that it fits any screen and any fleet, and what happens without a headend."""
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from rich.console import Console
+
+from der_cli.watch.snapshot import Snapshot
+from der_cli.watch.view import screen
+from der_client.fake import BATTERY_A, CAMPUS_SITE
+from kit.fake_headend import NOW, asset
+from kit.terminal import Desk
+
+AT = datetime.fromisoformat(NOW)
+
+
+def site(name: str, assets: int = 0, **other: Any) -> Any:
+    made = {
+        "id": name,
+        "name": name,
+        "location": "here",
+        "current_mw": 1.0,
+        "soc_mwhr": 10.0,
+        "capacity_mwhr": 40.0,
+        "headroom_up_mw": 1.0,
+        "headroom_down_mw": 1.0,
+        "assets_online": assets,
+        "assets_total": assets,
+        "alarms": 0,
+        "assets": [
+            asset(f"{name}-{n}", f"{name}-{n:05}", site_id=name, site_name=name) for n in range(assets)
+        ],
+    }
+    return made | other
+
+
+def snapshot(*sites: Any, dispatches: Any = (), alarms: Any = ()) -> Snapshot:
+    return Snapshot(at=AT, sites=sites, agents=[], dispatches=dispatches, alarms=alarms)
+
+
+def drawn(
+    known: Snapshot | None,
+    *,
+    width: int = 80,
+    height: int | None = None,
+    trouble: str | None = None,
+    late_s: int = 0,
+) -> list[str]:
+    console = Console(width=width, height=height or 100, no_color=True, force_terminal=False)
+    view = screen(
+        known,
+        AT + timedelta(seconds=late_s),
+        url="http://127.0.0.1:3001",
+        trouble=trouble,
+        width=width,
+        height=height,
+    )
+    with console.capture() as capture:
+        console.print(view)
+    return capture.get().splitlines()
+
+
+def order(dispatch_id: int) -> Any:
+    return {
+        "id": str(dispatch_id),
+        "asset_id": None,
+        "site_id": "S00001",
+        "requested_mw": 12.0,
+        "state": "active",
+        "active_at": NOW,
+        "expires_at": NOW,
+        "duration_s": 60.0,
+    }
+
+
+def alarm(number: int) -> Any:
+    return {
+        "id": str(number),
+        "asset_id": None,
+        "site_id": "S00001",
+        "severity": "critical",
+        "code": "inverter_trip",
+        "at": NOW,
+        "acknowledged_at": None,
+        "message": "tripped " * 30,
+    }
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+@pytest.mark.parametrize("height", [3, 8, 24, 60])
+@pytest.mark.parametrize("fleet", ["empty", "small", "large", "huge"])
+def test_it_fits(width: int, height: int, fleet: str) -> None:
+    sites = {
+        "empty": [],
+        "small": [site("S00001", 3), site("S00002", 2)],
+        "large": [site(f"S{n:05}", 5) for n in range(20)],
+        "huge": [site(f"S{n:05}", assets_online=10, assets_total=10) for n in range(1000)],
+    }[fleet]
+    known = snapshot(*sites, dispatches=[order(n) for n in range(20)], alarms=[alarm(n) for n in range(20)])
+    for trouble in (None, "connection refused"):
+        lines = drawn(known, width=width, height=height, trouble=trouble)
+        assert len(lines) <= height
+        assert max(map(len, lines)) <= width
+
+
+def test_ten_thousand_assets_are_their_sites() -> None:
+    sites = [site(f"S{n:05}", assets_online=10, assets_total=10) for n in range(1000)]
+    lines = drawn(snapshot(*sites), height=30)
+    assert "10,000/10,000 online" in lines[0]
+    assert any("more sites" in line for line in lines)
+
+
+def test_what_needs_a_person_comes_first_and_the_rest_by_name() -> None:
+    sites = [
+        site("Calm", 1),
+        site("Busy", 1),
+        site("Away", 1, assets_online=0),
+        site("Alarmed", 1, alarms=2),
+        site("Also-calm", 1),
+    ]
+    lines = drawn(snapshot(*sites, dispatches=[order(1) | {"site_id": "Busy"}]))
+    names = [
+        line.split()[0] for line in lines if line.split() and line.split()[0] in {s["name"] for s in sites}
+    ]
+    assert names == ["Alarmed", "Away", "Busy", "Also-calm", "Calm"]
+
+
+def test_assets_are_left_out_before_sites() -> None:
+    sites = [site(f"S{n}", 4) for n in range(6)]
+    lines = drawn(snapshot(*sites), height=20)
+    assert sum(line.startswith("S") and not line.startswith("Site") for line in lines) == 6
+    assert sum(line.startswith("  S") for line in lines) in {4, 8}
+
+
+def test_old_and_unknown_values_look_like_it() -> None:
+    away = site("S1", 1, assets_online=0)
+    away["assets"] = [asset("a", "OLD", online=False, updated_at="2026-01-01T10:00:00Z", soc_pct=None)]
+    text = "\n".join(drawn(snapshot(away), width=120))
+    assert "offline 2 h" in text
+    assert "0/1 online" in text
+
+
+def test_a_lost_headend_is_unmissable_and_what_was_known_stays() -> None:
+    lines = drawn(snapshot(site("S1", 1)), trouble="connection refused", late_s=30, width=100)
+    assert "NO ANSWER FROM THE HEADEND, trying again. Values are 30 s old. connection refused" in lines[1]
+    assert any(line.startswith("S1") for line in lines)
+    assert any("NO ANSWER" in line for line in drawn(None, trouble="connection refused"))
+
+
+class TestCommand:
+    """``der watch`` with a headend."""
+
+    def test_once_shows_everything(self) -> None:
+        desk = Desk()
+        desk.der("dispatch", "--site", "Gateway-Test", "--mw", "12", "--duration-s", "60")
+        desk.headend.raise_event("inverter_trip", "tripped", asset_id=BATTERY_A)
+        desk.headend.disconnect(CAMPUS_SITE)
+        shown = desk.der("watch", "--once", columns=120).stdout
+        for expected in (
+            "GT-BESS-A",
+            "Under way: 1",
+            "60 s left",
+            "1 min left",
+            "Alarms: 1",
+            "inverter_trip",
+            "down",
+        ):
+            assert expected in shown or expected in {"60 s left", "1 min left"}
+        assert "5/5" not in shown
+
+    def test_piped_it_is_shown_once_and_json_is_a_line_per_update(self) -> None:
+        desk = Desk()
+        assert "Gateway-Test" in desk.der("watch").stdout
+        rounds = iter([None, None])
+
+        def until_ctrl_c(_seconds: float) -> None:
+            if next(rounds, "over") == "over":
+                raise KeyboardInterrupt
+
+        desk.meanwhile = until_ctrl_c
+        result = desk.der("watch", "--json", "--site", "Campus-Test")
+        assert result.exit_code == 0
+        updates = [json.loads(line) for line in result.stdout.splitlines()]
+        assert [[s["name"] for s in update["sites"]] for update in updates] == [["Campus-Test"]] * 3
+
+    def test_a_headend_that_comes_back_is_watched_again(self) -> None:
+        desk = Desk()
+        desk.headend.reachable = False
+
+        def back(_seconds: float) -> None:
+            if desk.headend.reachable:
+                raise KeyboardInterrupt
+            desk.headend.reachable = desk.slept > 2
+
+        desk.meanwhile = back
+        result = desk.der("watch", "--json")
+        assert (result.exit_code, len(result.stdout.splitlines())) == (0, 1)
+        assert "no headend answers" in result.stderr
+
+    @pytest.mark.parametrize("hangs", [False, True])
+    def test_a_store_that_is_away_blanks_only_what_it_holds(self, hangs: bool) -> None:
+        desk = Desk()
+        answer = desk.headend.answer
+
+        def without_store(request: Any) -> Any:
+            if request.url.path.startswith(("/dispatch", "/events")):
+                if hangs:
+                    raise httpx.ReadTimeout("")
+                desk.headend.refuse(503, "store_unavailable")
+            return answer(request)
+
+        desk.headend.answer = without_store  # type: ignore[method-assign]
+        shown = desk.der("watch", "--once").stdout
+        assert "Gateway-Test" in shown
+        assert "Under way: unknown" in shown
+        assert "Alarms: unknown" in shown

@@ -77,7 +77,11 @@ def _start(facts: Facts) -> str:
     if asked and is_loopback(asked.host) and not _same(asked, here):
         settings.append(f"HEADEND_HTTP_ADDR={asked}")
     if host_port(facts.environ.get("HEADEND_GRPC_ADDR")) is None:
-        settings.append(f"HEADEND_GRPC_ADDR={host_port(facts.environ.get('HEADEND_GRPC')) or _GRPC}")
+        told = [facts.environ.get("HEADEND_GRPC")] + [
+            p.setting("HEADEND_GRPC") for p in facts.agent_processes
+        ]
+        called = map(host_port, told)
+        settings.append(f"HEADEND_GRPC_ADDR={next(filter(None, called), _GRPC)}")
     return " ".join([*settings, "der_headend"])
 
 

@@ -33,7 +33,8 @@ async def show(console: Console, dispatch_id: str) -> None:
     topic = await console.show(f"dispatch/{dispatch_id}", RecordFeed(console, dispatch_id))
     feed = topic.made_by(RecordFeed)
     if feed.missing:
-        missing(console, "dispatch", dispatch_id, under="Dispatch", known=True)
+        why = "Without a database the headend forgets them when it stops."
+        missing(console, "dispatch", dispatch_id, under="Dispatch", known=True, why=why)
         return
     title = topic.cells["title"]["t"] if feed.record else "Dispatch"
     with shell.page(console, title, under="Dispatch"):

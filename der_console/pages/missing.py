@@ -10,18 +10,19 @@ _BACK = {"Fleet": "/", "Dispatch": "/ui/dispatch", "Agents": "/ui/agents"}
 
 
 def missing(
-    console: Console, kind: str, id_: str, *, under: str = "Fleet", known: bool | None = None
+    console: Console, kind: str, id_: str, *, under: str = "Fleet", known: bool | None = None, why: str = ""
 ) -> None:
     """Say that there is no such thing, or, while nothing is ``known`` of such things, that; tries again.
 
-    ``known`` is whether the headend answers, unless it is given. The answer's status is 404 or 503.
+    ``known`` is whether the headend answers, unless it is given; ``why`` is one more sentence. The
+    answer's status is 404 or 503.
     """
     known = console.hub.picture.link.up if known is None else known
     context.client.status_code = 404 if known else 503
     title = f"No such {kind}" if known else "Nothing is known yet"
     with shell.page(console, title, under=under):
         words(title, "h1")
-        said = f"There is no {kind} {id_}." if known else "The headend has not been heard yet."
+        said = f"There is no {kind} {id_}. {why}".rstrip() if known else "The headend has not been heard yet."
         words(said, "p", "problem" if known else "notice")
         with tag("p", "row"):
             for name in dict.fromkeys((under, "Fleet")):

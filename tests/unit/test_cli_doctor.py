@@ -301,6 +301,12 @@ def test_a_stranger_s_headend_is_mentioned_and_nobody_is_sent_there() -> None:
     assert (facts.strangers, facts.agent_processes) == (2, [AGENT_PROCESS])
 
 
+def test_the_headend_is_started_where_its_agents_call() -> None:
+    waiting = replace(AGENT_PROCESS, environ={"HEADEND_GRPC": "127.0.0.1:50099"})
+    (start,) = found(replace(down(), processes=[waiting]), "Headend not running").commands
+    assert "HEADEND_GRPC_ADDR=127.0.0.1:50099 " in start
+
+
 def test_an_agent_of_a_site_that_the_headend_has_not_is_not_sent_there() -> None:
     lost = replace(AGENT_PROCESS, environ={"HEADEND_GRPC": "127.0.0.1:4002", "SITE_ID": B})
     facts = replace(HEALTHY, processes=[HEADEND_PROCESS, lost])

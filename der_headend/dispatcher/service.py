@@ -307,10 +307,13 @@ class Dispatcher:
     def _lock(self, site_id: UUID) -> asyncio.Lock:
         return self._locks.setdefault(site_id, asyncio.Lock())
 
+    def _ready_agents(self, asset_ids: Iterable[UUID]) -> dict[UUID, str]:
+        """Of those assets that may be commanded now, the agent that serves them."""
+        return {i: session.agent_id for i in asset_ids if (session := self._sessions.ready(i)) is not None}
+
     async def _stored(self, record: Dispatch) -> bool:
         """Store a new record before anything is sent; ``False`` if the store is away and it waits in memory."""
-        ready = {part.asset_id: self._sessions.ready(part.asset_id) for part in record.allocations}
-        agents = {asset_id: session.agent_id for asset_id, session in ready.items() if session is not None}
+        agents = self._ready_agents(part.asset_id for part in record.allocations)
         if await self._ahead.new(record, agents, self._clock.now()):
             return True
         if self._later.dispatches_waiting >= UNSTORED_DISPATCHES:
@@ -346,9 +349,7 @@ class Dispatcher:
             await self._clock.sleep_until(self._clock.monotonic() + HAND_OVER_AGAIN_S)
             for site_id in tuple(self._held_back):
                 async with self._lock(site_id):
-                    assets = self._fleet.inventory.assets_of(site_id)
-                    ready = {asset.id: self._sessions.ready(asset.id) for asset in assets}
-                    agents = {a: session.agent_id for a, session in ready.items() if session is not None}
+                    agents = self._ready_agents(a.id for a in self._fleet.inventory.assets_of(site_id))
                     records = self._records.open_at(site_id)
                     recorded = await self._ahead.waiting(records, agents, self._clock.now())
                     self._hand_over(site_id, recorded=recorded)

@@ -4,9 +4,13 @@ A protobuf message may be written in pieces, in any order of its fields, so a nu
 serialised earlier.
 """
 
+from collections.abc import Iterable
+
 from der_wire._gen import agent_link_pb2 as pb
 
 _RECORD_TAG = bytes((pb.Uplink.RECORD_FIELD_NUMBER << 3 | 2,))
+_RECORDS_TAG = bytes((pb.Uplink.RECORDS_FIELD_NUMBER << 3 | 2,))
+_EACH_TAG = bytes((pb.Records.RECORDS_FIELD_NUMBER << 3 | 2,))
 _SEQ_TAG = bytes((pb.Record.SEQ_FIELD_NUMBER << 3,))
 
 
@@ -18,6 +22,16 @@ def varint(value: int) -> bytes:
         value >>= 7
     out.append(value)
     return bytes(out)
+
+
+def bundle(records: Iterable[tuple[int, bytes]]) -> bytes:
+    """An ``Uplink`` with several records, each given as its number and its body."""
+    parts = []
+    for seq, body in records:
+        number = _SEQ_TAG + varint(seq)
+        parts += [_EACH_TAG, varint(len(number) + len(body)), number, body]
+    size = sum(map(len, parts))
+    return b"".join((_RECORDS_TAG, varint(size), *parts))
 
 
 def uplink_head(seq: int, body_size: int) -> bytes:

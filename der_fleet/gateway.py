@@ -20,7 +20,7 @@ from der_core.registration import AgentMode, RegisteredAsset, Registration
 from der_core.signals import CATALOGUE
 from der_fleet.channel import Channel
 from der_fleet.commands import Commands, Say
-from der_fleet.envelope import uplink_head
+from der_fleet.envelope import bundle, uplink_head
 from der_fleet.http2 import Stream
 from der_fleet.spool import MemorySpool
 from der_fleet.tally import Tally
@@ -30,14 +30,16 @@ from der_wire._gen import agent_link_pb2 as pb
 from der_wire.codec import cancel_from_wire, command_from_wire, event_to_wire, report_to_wire
 from der_wire.fields import WireInvalid, micros
 from der_wire.registration import PROTOCOL_VERSION, registration_to_wire
+from der_wire.rules import (
+    ANSWER_WITHIN_S,
+    BUNDLE_BYTES,
+    MISSED_HEARTBEATS,
+    SHOWN_EVERY,
+    STEADY_AFTER_S,
+    away_s,
+)
 from edge_agent.decisions import Alarm
 from edge_agent.recollection import dispatch_note
-
-MISSED_HEARTBEATS = 3
-ANSWER_WITHIN_S = 30.0
-STEADY_AFTER_S = 1.0
-_DRAIN_SPREAD = 1.5
-_LONGEST_DRAIN_S = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +99,8 @@ class Gateway:
         self._heard_s = 0.0
         self._clock_ahead_s = 0.0
         self._window = 0
+        self._bundle = 1
+        self._shown_s = 0.0
         self._in_flight: deque[int] = deque()
         self._sent_seq = 0
         self._ever_sent_seq = 0
@@ -122,10 +126,11 @@ class Gateway:
             self._channel.want(self)
 
     def frame(self, body: bytes, samples: int, now_s: float) -> None:
-        """Keep a frame and send what may go; if it may not go yet, a live copy of it goes ahead."""
+        """Keep a frame and send what may go; if it may not go yet, a live copy of it may go ahead."""
         self.spool.append(body, samples, now_s)
         self.writable()
-        self._copy_if_behind(body)
+        if now_s - self._shown_s >= SHOWN_EVERY * self._heartbeat_s and self._copy_if_behind(body):
+            self._shown_s = now_s
 
     def tell(self, body: bytes, notes: Mapping[str, bytes | None] | None = None) -> None:
         """Keep an event or a report, and send what may go."""
@@ -210,16 +215,12 @@ class Gateway:
         if stream is None or self._up_since_s is None:
             return
         self._sent_seq = max(self._sent_seq, spool.first_seq - 1)
-        while self._sent_seq < spool.last_seq and len(self._in_flight) < self._window and stream.ready:
-            self._sent_seq = seq = self._sent_seq + 1
-            body, samples, _ = spool.record(seq)
-            stream.send(uplink_head(seq, len(body)), body)
-            self._in_flight.append(seq)
-            if seq > self._ever_sent_seq:
-                self._ever_sent_seq = seq
-                self._tally.sent += samples
+        while stream.ready and (together := self._next()):
+            if len(together) == 1:
+                ((seq, body),) = together
+                stream.send(uplink_head(seq, len(body)), body)
             else:
-                self._tally.resent += 1
+                stream.send(bundle(together))
 
     def ended(self, reason: str) -> None:
         """The link is over, or none could be had: come back later."""
@@ -271,6 +272,7 @@ class Gateway:
         self._was_up = True
         self._clock_ahead_s = registered.clock_s - now_s
         self._window = registered.window
+        self._bundle = max(registered.bundle, 1)
         self._in_flight.clear()
         self._sent_seq = registered.acknowledged_seq
         self.spool.acknowledge(registered.acknowledged_seq, now_s)
@@ -287,16 +289,39 @@ class Gateway:
             self.writable()
 
     def _drained(self, drain: pb.Drain) -> None:
-        self._away_s = min(max(drain.reconnect_after_s, 0.0), _LONGEST_DRAIN_S)
-        self._away_s *= self._backoff.rng.uniform(1.0, _DRAIN_SPREAD)
+        self._away_s = away_s(drain.reconnect_after_s, self._backoff.rng)
         self.drop(f"the headend is going away: {drain.reason}")
 
-    def _copy_if_behind(self, body: bytes) -> None:
-        """Send a live copy of what was just kept if its turn has not come."""
+    def _next(self) -> list[tuple[int, bytes]]:
+        """What the headend takes in one message now, numbers and bodies; counted as sent."""
+        spool, tally = self.spool, self._tally
+        room = min(self._window - len(self._in_flight), self._bundle, spool.last_seq - self._sent_seq)
+        together: list[tuple[int, bytes]] = []
+        size = 0
+        for seq in range(self._sent_seq + 1, self._sent_seq + 1 + room):
+            body, samples, made_s = spool.record(seq)
+            size += len(body)
+            if together and size > BUNDLE_BYTES:
+                break
+            together.append((seq, body))
+            self._sent_seq = seq
+            self._in_flight.append(seq)
+            self._shown_s = max(self._shown_s, made_s)
+            if seq > self._ever_sent_seq:
+                self._ever_sent_seq = seq
+                tally.sent += samples
+            else:
+                tally.resent += 1
+        return together
+
+    def _copy_if_behind(self, body: bytes) -> bool:
+        """Send a live copy of what was just kept if its turn has not come; whether it was sent."""
         stream = self._stream
         if self._sent_seq < self.spool.last_seq and self.up and stream is not None and stream.ready:
             stream.send(uplink_head(0, len(body)), body)
             self._tally.live_copies += 1
+            return True
+        return False
 
     def _dispatches(self) -> Commands:
         if self._commands is None:

@@ -45,7 +45,7 @@ ARRIVALS_AT_ONCE, ARRIVED_ROWS_AT_ONCE = 500, 5_000
 FLUSH_S = 0.2
 ROWS_PER_COMMIT = 50_000
 ROOM_ROWS = 1_000_000
-SMALLEST_WINDOW, LARGEST_WINDOW = 4, 256
+SMALLEST_WINDOW, LARGEST_WINDOW = 2, 256
 HEARTBEATS_WAITING = 20_000
 _COMMIT_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
@@ -207,7 +207,7 @@ class Ingest:
         if (session.id, reason) not in self._told:
             self._told.add((session.id, reason))
             _log.warning("record set aside", agent_id=session.agent_id, seq=seq, reason=reason)
-            self._note(
+            self.note(
                 session,
                 Event(
                     id=uuid4(),
@@ -224,7 +224,7 @@ class Ingest:
     def event(self, session: Session, seq: int, event: Event) -> None:
         """Take an event; a live copy (``seq`` 0) is not used, for the numbered one follows."""
         if self._take(session, seq):
-            self._note(session, replace(event, at=min(event.at, self._clock.now())))
+            self.note(session, replace(event, at=min(event.at, self._clock.now())))
 
     def report(self, session: Session, seq: int) -> None:
         """A dispatch report was applied (its record comes through ``dispatch``): let the mark pass it."""
@@ -387,8 +387,8 @@ class Ingest:
         self._something.set()
         return True
 
-    def _note(self, session: Session, event: Event) -> None:
-        """Events are announced once they are stored, and so can be acknowledged; at once while the store is away."""
+    def note(self, session: Session, event: Event) -> None:
+        """An event is announced once it is stored, and so can be acknowledged; at once while the store is away."""
         self._alarms.note(event, agent_id=session.agent_id)
         self._batch.events.append(event)
         self._something.set()

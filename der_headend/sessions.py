@@ -19,8 +19,8 @@ from der_core.registration import Registration
 from der_headend.fleet import Binding, Fleet
 from der_headend.ports import Heartbeat, Link, SessionRecord
 from der_runtime.clock import Clock
+from der_wire.rules import MISSED_HEARTBEATS
 
-MISSED_HEARTBEATS = 3
 SHORTEST_LOOK_S = 0.02
 LONGEST_LOOK_S = 0.5
 REPLACED = "replaced by a newer session of the same agent id"
@@ -301,6 +301,11 @@ class Sessions:
     def last_seen(self, session: Session) -> datetime:
         """When its agent was last heard, in UTC."""
         return self._clock.now() - timedelta(seconds=self._clock.monotonic() - session.heard_s)
+
+    def heard_before(self, session: Session) -> datetime | None:
+        """When its agent was last heard before this session, as far as that is known."""
+        before = self._agents[session.agent_id].sessions[1:2]
+        return before[0].last_seen_at if before else None
 
     def close(self, session_id: UUID, reason: str) -> Session | None:
         """End a session; ``None`` if it is not open (any more), in which case nothing happens."""

@@ -10,6 +10,7 @@ from der_runtime.backoff import Backoff
 from der_runtime.clock import Clock, SystemClock
 from der_runtime.inventory_file import load_inventory
 from der_runtime.settings import SettingsInvalid
+from der_wire.rules import MISSED_HEARTBEATS
 from edge_agent.agent import Agent, Identity
 from edge_agent.control import SiteControl
 from edge_agent.drivers.simulator import simulated_driver
@@ -22,7 +23,6 @@ from edge_agent.recollection import Recollection, recollect
 from edge_agent.settings import AgentSettings, gateway_site, single_asset
 from edge_agent.spool.memory import MemorySpool
 from edge_agent.spool.sqlite import SqliteSpool
-from edge_agent.uplink.session import MISSED_HEARTBEATS
 from edge_agent.uplink.uplink import Uplink
 
 SOFTWARE = f"edge_agent {__version__}"

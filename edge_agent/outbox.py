@@ -19,6 +19,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
+from typing import NamedTuple
 from uuid import UUID, uuid4
 
 from der_core.dispatch import DispatchReport
@@ -44,6 +45,13 @@ _ROOM_AGAIN = 0.9
 """An overflow counts as over once the spool is back below this share of what it held when it overflowed."""
 
 _log = get_logger(__name__)
+
+
+class NewestFrame(NamedTuple):
+    """A record that is a frame, and the moment that it tells of."""
+
+    record: Spooled
+    timestamp_us: int
 
 
 class Outbox:
@@ -72,7 +80,7 @@ class Outbox:
         self._damage = damage
         self._layout = Layout.of(sorted(places, key=lambda asset_id: places[asset_id]), CATALOGUE)
         self._layouts = dict(self._recalled.layouts)
-        self._frame: Spooled | None = None
+        self._frame: NewestFrame | None = None
         self._reports: deque[Spooled] = deque(maxlen=LIVE_REPORTS)
         self._reported: OrderedDict[UUID, int] = OrderedDict()
         self._changed = asyncio.Event()
@@ -116,7 +124,7 @@ class Outbox:
     async def put_frame(self, frame: pb.Frame) -> None:
         """Report one moment of the assets."""
         body = pb.Record(frame=frame).SerializeToString()
-        self._frame = Spooled(await self._append([body]), body)
+        self._frame = NewestFrame(Spooled(await self._append([body]), body), frame.timestamp_us)
 
     async def note_dispatches(self) -> None:
         """Returns once the spool has what the ledger knows, though nothing is reported yet."""
@@ -150,11 +158,14 @@ class Outbox:
                 bodies, dict(_note_of_alarm(e) for e in events if e.kind is not EventKind.NOTICE)
             )
 
-    def live(self, above_seq: int) -> Iterator[Spooled]:
-        """The reports and the newest frame with numbers above ``above_seq``."""
-        yield from (report for report in self._reports if report.seq > above_seq)
-        if self._frame is not None and self._frame.seq > above_seq:
-            yield self._frame
+    @property
+    def newest_frame(self) -> NewestFrame | None:
+        """The frame that was put in last."""
+        return self._frame
+
+    def reports(self, above_seq: int) -> Iterator[Spooled]:
+        """The latest reports with numbers above ``above_seq``."""
+        return (report for report in self._reports if report.seq > above_seq)
 
     def message(self, record: Spooled) -> pb.Record | None:
         """A record of the spool as it is to be sent; ``None`` if all that it is about is no longer served."""

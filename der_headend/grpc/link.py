@@ -8,6 +8,7 @@ that rarely asks is told all the same, for what it does not know to be stored ta
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from math import ceil
 from types import TracebackType
 from typing import Self
 
@@ -68,7 +69,7 @@ class StreamLink:
     def registered(self, answer: pb.Registered) -> None:
         """Queue the answer to the registration, before anything else."""
         self._told_seq = answer.acknowledged_seq
-        self._worth_telling = max(int(answer.window * _WORTH_TELLING), 1)
+        self._worth_telling = ceil(answer.window * _WORTH_TELLING)
         self._queue(pb.Downlink(registered=answer))
 
     def command(self, command: Command) -> bool:

@@ -30,6 +30,9 @@ from der_wire.registration import registration_from_wire
 INTRODUCTION_S = 30.0
 NEARLY_FULL = 0.95
 
+BUNDLE = 64
+"""So many records may come in one message; all else waits while they are taken in."""
+
 _log = get_logger("der_headend.link")
 
 _Context: TypeAlias = "aio.ServicerContext[pb.Uplink, pb.Downlink]"
@@ -105,7 +108,13 @@ class AgentLink(AgentLinkServicer):
 
     def _welcome(self, session: Session, registration: Registration, peer: str) -> None:
         if not session.remembers:
-            self._alarms.forget(registration.site_id, session.record.asset_ids, agent_id=session.agent_id)
+            for cleared in self._alarms.left_behind(
+                registration.site_id,
+                session.record.asset_ids,
+                agent_id=session.agent_id,
+                heard_at=self._sessions.heard_before(session),
+            ):
+                self._ingest.note(session, cleared)
         _log.info(
             "agent connected",
             agent_id=session.agent_id,
@@ -134,6 +143,7 @@ class AgentLink(AgentLinkServicer):
             window=self._ingest.window,
             headend=f"der_headend {self._version}",
             clock_s=self._clock.monotonic(),
+            bundle=BUNDLE,
         )
 
     async def _read(self, session: Session, context: _Context) -> str:
@@ -145,6 +155,9 @@ class AgentLink(AgentLinkServicer):
             match message.WhichOneof("message"):
                 case "record":
                     self._record(session, message.record)
+                case "records":
+                    for record in message.records.records:
+                        self._record(session, record)
                 case "heartbeat":
                     self._heartbeat(session, message.heartbeat)
                 case "register":

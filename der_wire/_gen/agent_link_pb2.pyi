@@ -17,14 +17,16 @@ MODE_SINGLE_ASSET: Mode
 MODE_GATEWAY: Mode
 
 class Uplink(_message.Message):
-    __slots__ = ("register", "record", "heartbeat")
+    __slots__ = ("register", "record", "heartbeat", "records")
     REGISTER_FIELD_NUMBER: _ClassVar[int]
     RECORD_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
     register: Register
     record: Record
     heartbeat: Heartbeat
-    def __init__(self, register: _Optional[_Union[Register, _Mapping]] = ..., record: _Optional[_Union[Record, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ...) -> None: ...
+    records: Records
+    def __init__(self, register: _Optional[_Union[Register, _Mapping]] = ..., record: _Optional[_Union[Record, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., records: _Optional[_Union[Records, _Mapping]] = ...) -> None: ...
 
 class Register(_message.Message):
     __slots__ = ("protocol", "agent_id", "mode", "site_id", "site_name", "software", "assets", "signals", "heartbeat_s", "spool_id", "first_seq", "in_force")
@@ -109,6 +111,12 @@ class Record(_message.Message):
     event: Event
     report: DispatchReport
     def __init__(self, seq: _Optional[int] = ..., frame: _Optional[_Union[Frame, _Mapping]] = ..., event: _Optional[_Union[Event, _Mapping]] = ..., report: _Optional[_Union[DispatchReport, _Mapping]] = ...) -> None: ...
+
+class Records(_message.Message):
+    __slots__ = ("records",)
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    records: _containers.RepeatedCompositeFieldContainer[Record]
+    def __init__(self, records: _Optional[_Iterable[_Union[Record, _Mapping]]] = ...) -> None: ...
 
 class Frame(_message.Message):
     __slots__ = ("timestamp_us", "assets", "columns")
@@ -250,18 +258,20 @@ class Downlink(_message.Message):
     def __init__(self, registered: _Optional[_Union[Registered, _Mapping]] = ..., refused: _Optional[_Union[Refused, _Mapping]] = ..., setpoint: _Optional[_Union[Setpoint, _Mapping]] = ..., cancel: _Optional[_Union[Cancel, _Mapping]] = ..., acknowledgement: _Optional[_Union[Acknowledgement, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ...) -> None: ...
 
 class Registered(_message.Message):
-    __slots__ = ("session_id", "acknowledged_seq", "window", "headend", "clock_s")
+    __slots__ = ("session_id", "acknowledged_seq", "window", "headend", "clock_s", "bundle")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     ACKNOWLEDGED_SEQ_FIELD_NUMBER: _ClassVar[int]
     WINDOW_FIELD_NUMBER: _ClassVar[int]
     HEADEND_FIELD_NUMBER: _ClassVar[int]
     CLOCK_S_FIELD_NUMBER: _ClassVar[int]
+    BUNDLE_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     acknowledged_seq: int
     window: int
     headend: str
     clock_s: float
-    def __init__(self, session_id: _Optional[str] = ..., acknowledged_seq: _Optional[int] = ..., window: _Optional[int] = ..., headend: _Optional[str] = ..., clock_s: _Optional[float] = ...) -> None: ...
+    bundle: int
+    def __init__(self, session_id: _Optional[str] = ..., acknowledged_seq: _Optional[int] = ..., window: _Optional[int] = ..., headend: _Optional[str] = ..., clock_s: _Optional[float] = ..., bundle: _Optional[int] = ...) -> None: ...
 
 class Refused(_message.Message):
     __slots__ = ("code", "reason")

@@ -2,7 +2,8 @@
 
 The sender is the only one who writes. It wakes when there is something in the outbox, when an acknowledgement opens
 the window, and when a heartbeat is due. Records go in order and at most ``window`` of them are unacknowledged; while
-that holds them back, or a backlog does, live copies go ahead of them.
+that holds them back, or a backlog does, live copies go ahead of them: of each report, and of the newest frame if what
+the headend shows would else be older than half a heartbeat.
 
 The headend must be heard at least every three heartbeats (it answers each). If it is not, the session ends, whatever
 the transport believes; everything here can be cancelled, so also on a link that swallows everything.
@@ -10,6 +11,7 @@ the transport believes; everything here can be cancelled, so also on a link that
 
 import asyncio
 from collections import deque
+from collections.abc import Iterable, Iterator
 
 from der_core.dispatch import AllocationReport, DispatchReport
 from der_core.lifecycle import State
@@ -19,11 +21,11 @@ from der_wire._gen import agent_link_pb2 as pb
 from der_wire.codec import cancel_from_wire, command_from_wire
 from der_wire.fields import WireInvalid, micros, read_uuid
 from der_wire.registration import registration_to_wire
+from der_wire.rules import BUNDLE_BYTES, MISSED_HEARTBEATS, SHOWN_EVERY
 from edge_agent.outbox import Outbox
-from edge_agent.ports import LinkedAgent, Spooled
+from edge_agent.ports import LinkedAgent
 from edge_agent.uplink.stream import LinkEnded, Stream
 
-MISSED_HEARTBEATS = 3
 BATCH = 64
 """So many records go before the sender looks again for heartbeats and live values."""
 
@@ -69,9 +71,11 @@ class Session:
         self._heartbeat_s = heartbeat_s
         self._answer_within_s = answer_within_s
         self._window = 0
+        self._bundle = 1
         self._clock_ahead_s = 0.0
         self._sent_seq = 0
-        self._live_seq = 0
+        self._ahead_seq = 0
+        self._shown_us = 0
         self._in_flight: deque[int] = deque()
         self.heard_s = clock.monotonic()
 
@@ -132,7 +136,8 @@ class Session:
             )
         self._clock_ahead_s = registered.clock_s - self.heard_s
         self._window = registered.window
-        self._sent_seq = self._live_seq = registered.acknowledged_seq
+        self._bundle = max(registered.bundle, 1)
+        self._sent_seq = self._ahead_seq = registered.acknowledged_seq
         await self._outbox.acknowledge(registered.acknowledged_seq)
 
     # -------------------------------------------------------------------------------------------- sending
@@ -157,15 +162,30 @@ class Session:
         reaches = records[-1].seq if records else self._sent_seq
         behind = self._outbox.spool.status().next_seq - 1 > reaches
         if behind:
-            for record in tuple(self._outbox.live(max(reaches, self._live_seq))):
-                await self._stream.send(_live(record))
-                self._live_seq = max(self._live_seq, record.seq)
+            await self._send_ahead(reaches)
+        messages = []
         for record in records:
             self._sent_seq = record.seq
             if (message := self._outbox.message(record)) is not None:
                 self._in_flight.append(record.seq)
-                await self._stream.send(pb.Uplink(record=message))
+                self._shown_us = max(self._shown_us, message.frame.timestamp_us)
+                messages.append(message)
+        for uplink in _bundled(messages, self._bundle):
+            await self._stream.send(uplink)
         return behind and bool(records) and len(self._in_flight) < self._window
+
+    async def _send_ahead(self, reaches: int) -> None:
+        """Send live copies of what does not go in its turn now, which reaches up to this number."""
+        for report in tuple(self._outbox.reports(max(reaches, self._ahead_seq))):
+            await self._stream.send(pb.Uplink(record=pb.Record.FromString(report.body)))
+            self._ahead_seq = report.seq
+        newest = self._outbox.newest_frame
+        if newest is None or newest.record.seq <= reaches:
+            return
+        # The difference may be negative: where the clock was set back, each frame counts as new.
+        if abs(newest.timestamp_us - self._shown_us) >= 1e6 * SHOWN_EVERY * self._heartbeat_s:
+            self._shown_us = newest.timestamp_us
+            await self._stream.send(pb.Uplink(record=pb.Record.FromString(newest.record.body)))
 
     def _heartbeat(self) -> pb.Heartbeat:
         status = self._outbox.spool.status()
@@ -249,5 +269,22 @@ class Session:
                 raise LinkEnded(f"nothing heard from the headend for {silent_s:.3g} s")
 
 
-def _live(record: Spooled) -> pb.Uplink:
-    return pb.Uplink(record=pb.Record.FromString(record.body))
+def _bundled(records: Iterable[pb.Record], at_most: int) -> Iterator[pb.Uplink]:
+    """Records as messages: so many, or so large, together; one alone as it is."""
+    together: list[pb.Record] = []
+    size = 0
+    for record in records:
+        more = record.ByteSize()
+        if together and (len(together) >= at_most or size + more > BUNDLE_BYTES):
+            yield _uplink(together)
+            together, size = [], 0
+        together.append(record)
+        size += more
+    if together:
+        yield _uplink(together)
+
+
+def _uplink(records: list[pb.Record]) -> pb.Uplink:
+    if len(records) == 1:
+        return pb.Uplink(record=records[0])
+    return pb.Uplink(records=pb.Records(records=records))

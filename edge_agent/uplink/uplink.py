@@ -6,25 +6,17 @@ why it does not come up.
 """
 
 import asyncio
-import math
 
 from der_runtime.backoff import Backoff
 from der_runtime.clock import Clock, wait_until
 from der_runtime.logs import get_logger
+from der_wire.rules import ANSWER_WITHIN_S, STEADY_AFTER_S, away_s
 from edge_agent.outbox import Outbox
 from edge_agent.ports import LinkedAgent
 from edge_agent.uplink.session import Drained, Refused, Session
 from edge_agent.uplink.stream import LinkEnded, Stream
 
-ANSWER_WITHIN_S = 30.0
-"""Long enough for a headend to which ten thousand agents come back at once: whoever gives up and tries again only
-makes its queue longer. One that is gone is noticed without it."""
 CLOSE_WITHIN_S = 0.5
-STEADY_AFTER_S = 1.0
-"""A session that lasted so long counts as a success, after which the next attempt is immediate."""
-
-_LONGEST_DRAIN_S = 300.0
-_DRAIN_SPREAD = 1.5
 
 _log = get_logger(__name__)
 
@@ -75,7 +67,7 @@ class Uplink:
                     self._ended.clear()
                     await self._serve(stream)
             except Drained as drained:
-                await self._pause(self._drain_s(drained.reconnect_after_s))
+                await self._pause(away_s(drained.reconnect_after_s, self._backoff.rng))
             except LinkEnded:
                 continue
             finally:
@@ -146,10 +138,6 @@ class Uplink:
             reason=str(ended),
             hint="HEADEND_GRPC here and HEADEND_GRPC_ADDR at the headend must name the same port",
         )
-
-    def _drain_s(self, asked_s: float) -> float:
-        wait_s = min(max(asked_s, 0.0), _LONGEST_DRAIN_S) if math.isfinite(asked_s) else _LONGEST_DRAIN_S
-        return wait_s * self._backoff.rng.uniform(1.0, _DRAIN_SPREAD)
 
     async def _pause(self, seconds: float) -> None:
         await self._clock.sleep_until(self._clock.monotonic() + seconds)

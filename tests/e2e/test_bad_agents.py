@@ -104,10 +104,12 @@ def test_bad_records_are_set_aside_by_reason_and_the_good_one_behind_them_is_sto
     }
     with RawAgent(system.grpc_address) as agent:
         assert agent.register(good()).registered.window > 0
-        for seq, record in enumerate(bad.values(), start=1):
+        records = [*bad.values(), pb.Record(frame=frame())]
+        for seq, record in enumerate(records, start=1):
             record.seq = seq
+        for record in records[:4]:
             agent.send(pb.Uplink(record=record))
-        agent.send(pb.Uplink(record=pb.Record(seq=len(bad) + 1, frame=frame())))
+        agent.send(pb.Uplink(records=pb.Records(records=records[4:])))
         agent.acknowledged(len(bad) + 1)
         shown = system.get(f"/telemetry/{ASSET_B}")
         assert shown["current_mw"] == 2.0

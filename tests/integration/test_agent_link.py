@@ -178,6 +178,18 @@ async def test_window_is_never_exceeded_and_live_copies_go_ahead() -> None:
         assert len(session.records) == 7
 
 
+@pytest.mark.parametrize(("bundle", "largest"), [(0, 1), (3, 3)], ids=["an older headend", "three together"])
+async def test_a_backlog_goes_together_as_far_as_the_headend_takes_that(bundle: int, largest: int) -> None:
+    async with ScriptedHeadend(acknowledges=False, bundle=bundle) as headend, agent_at(headend.port):
+        first = await headend.session()
+        await until(lambda: len(first.records) > 8)
+        first.ended.set()
+        second = await headend.session(2)
+        await until(lambda: len(second.records) > 8)
+        assert [record.seq for record in second.records[:8]] == list(range(1, 9))
+        assert max(second.messages) == largest
+
+
 @pytest.mark.parametrize(
     "garbage",
     [

@@ -141,7 +141,12 @@ async def test_link_rests_while_there_is_nothing_it_may_send(tmp_path: Path) -> 
             )
             session._window = 10
             filler = fill(disk)
-            await box.put_frame(pb.Frame(timestamp_us=1, columns=[pb.Column(signal=0, values=[1.0] * 9999)]))
+            await box.put_frame(
+                pb.Frame(
+                    timestamp_us=int(CLOCK.now().timestamp() * 1e6),
+                    columns=[pb.Column(signal=0, values=[1.0] * 9999)],
+                )
+            )
             assert not await session._send_records()
             assert [message.record.seq for message in wire.sent] == [0]
             assert not await session._send_records()

@@ -27,11 +27,15 @@ async def until(condition: Callable[[], bool], *, within_s: float = 10.0) -> Non
 
 @dataclass
 class ScriptedSession:
-    """One connection of an agent, as the headend sees it. Set ``ended`` to end it, ``silent`` to fall silent."""
+    """One connection of an agent, as the headend sees it. Set ``ended`` to end it, ``silent`` to fall silent.
+
+    ``messages``: how many of the ``records`` came in each message.
+    """
 
     register: pb.Register
     context: Context
     records: list[pb.Record] = field(default_factory=list)
+    messages: list[int] = field(default_factory=list)
     live: list[pb.Record] = field(default_factory=list)
     heartbeats: list[pb.Heartbeat] = field(default_factory=list)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -86,9 +90,10 @@ class ScriptedSession:
 
 @dataclass
 class ScriptedHeadend:
-    """``window`` and ``acknowledged_seq`` go into each ``Registered``; ``refusals`` are used up first."""
+    """``window``, ``bundle`` and ``acknowledged_seq`` go into each ``Registered``; ``refusals`` are used up first."""
 
     window: int = 1000
+    bundle: int = 64
     acknowledges: bool = True
     acknowledged_seq: int = 0
     refusals: list[Answer] = field(default_factory=list)
@@ -135,6 +140,7 @@ class ScriptedHeadend:
             window=self.window,
             headend="scripted",
             clock_s=time.monotonic(),
+            bundle=self.bundle,
         )
         await context.write(pb.Downlink(registered=registered))
         self.sessions.append(session)
@@ -155,12 +161,14 @@ class ScriptedHeadend:
                 return
             if session.silent:
                 await session.ended.wait()
+            together = [message.record] if message.HasField("record") else message.records.records
             if message.HasField("heartbeat"):
                 session.heartbeats.append(message.heartbeat)
-            elif message.record.seq == 0:
-                session.live.append(message.record)
+            elif together[0].seq == 0:
+                session.live += together
             else:
-                session.records.append(message.record)
+                session.records += together
+                session.messages.append(len(together))
             if message.HasField("heartbeat") or self.acknowledges:
                 through = session.through_seq if self.acknowledges else 0
                 await session.send(pb.Downlink(acknowledgement=pb.Acknowledgement(through_seq=through)))

@@ -118,7 +118,7 @@ async def live_reports(box: Outbox) -> list[DispatchReport]:
 
 
 def _live_reports(box: Outbox) -> list[DispatchReport]:
-    live = [pb.Record.FromString(record.body) for record in box.live(0)]
+    live = [pb.Record.FromString(record.body) for record in box.reports(0)]
     return [report_from_wire(record.report) for record in live if record.HasField("report")]
 
 

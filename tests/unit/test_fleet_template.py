@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from der_core.signals import CATALOGUE
-from der_fleet.envelope import uplink_head
+from der_fleet.envelope import bundle, uplink_head
 from der_fleet.faults import without
 from der_fleet.template import FrameTemplate, Values
 from der_wire._gen import agent_link_pb2 as pb
@@ -58,6 +58,14 @@ def test_a_patched_frame_is_the_ordinary_message(
         sent = pb.Uplink.FromString(uplink_head(seq, len(body)) + body)
         expected = pb.Uplink(record=pb.Record(seq=seq, frame=frame))
         assert sent.SerializeToString(deterministic=True) == expected.SerializeToString(deterministic=True)
+
+
+@given(records=st.dictionaries(st.integers(1, 2**40), st.integers(-(2**40), 2**40), min_size=1, max_size=70))
+def test_a_bundle_is_the_ordinary_message(records: dict[int, int]) -> None:
+    frames = {seq: pb.Frame(timestamp_us=at_us) for seq, at_us in records.items()}
+    bodies = [(seq, pb.Record(frame=frame).SerializeToString()) for seq, frame in frames.items()]
+    together = pb.Records(records=[pb.Record(seq=seq, frame=frame) for seq, frame in frames.items()])
+    assert pb.Uplink.FromString(bundle(bodies)) == pb.Uplink(records=together)
 
 
 def test_silent_assets_are_left_out() -> None:

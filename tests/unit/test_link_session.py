@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from uuid import UUID
 
+import pytest
+
 from der_core.dispatch import AllocationReport, Command, DispatchReport
 from der_core.lifecycle import State
 from der_core.registration import AgentMode, Registration
@@ -15,12 +17,15 @@ from edge_agent.ledger import Ledger
 from edge_agent.outbox import Outbox
 from edge_agent.ports import Spooled
 from edge_agent.spool.memory import MemorySpool
+from edge_agent.uplink import session
 from edge_agent.uplink.session import Session
 from edge_agent.uplink.stream import Stream
 from kit.control_bench import SITE, A
 from kit.scripted_headend import until
 
 SPOOL_BYTES = 65_536
+HEARTBEAT_S = 3600
+BEAT_US = HEARTBEAT_S * 1_000_000
 SPINNING = 100
 """A sender that reads the spool so often in one of these tests does not wait."""
 
@@ -67,7 +72,7 @@ class FakeAgent:
             software="software",
             assets=(),
             signals=(),
-            heartbeat_s=3600,
+            heartbeat_s=HEARTBEAT_S,
             spool_id=self._outbox.spool.spool_id,
             first_seq=1,
             in_force=(),
@@ -88,7 +93,9 @@ class FakeAgent:
 
 
 @asynccontextmanager
-async def session_of(outbox: Outbox, clock: SystemClock) -> AsyncIterator[FakeStream]:
+async def session_of(
+    outbox: Outbox, clock: SystemClock, *, window: int = 256, bundle: int = 0
+) -> AsyncIterator[FakeStream]:
     """A running session with a headend that has stored nothing."""
     stream = FakeStream()
     session = Session(
@@ -96,10 +103,11 @@ async def session_of(outbox: Outbox, clock: SystemClock) -> AsyncIterator[FakeSt
         agent=FakeAgent(outbox),
         outbox=outbox,
         clock=clock,
-        heartbeat_s=3600,
+        heartbeat_s=HEARTBEAT_S,
         answer_within_s=5,
     )
-    await stream.says.put(pb.Downlink(registered=pb.Registered(window=256, clock_s=clock.monotonic())))
+    registered = pb.Registered(window=window, bundle=bundle, clock_s=clock.monotonic())
+    await stream.says.put(pb.Downlink(registered=registered))
     await session.register()
     running = asyncio.create_task(session.run())
     try:
@@ -118,6 +126,12 @@ async def answers_a_command(stream: FakeStream, clock: SystemClock) -> None:
     async with asyncio.timeout(1):
         await stream.reported.wait()
     stream.reported.clear()
+
+
+def together(stream: FakeStream) -> list[list[int]]:
+    """The numbers of the records in each message."""
+    sent = ([up.record] if up.HasField("record") else list(up.records.records) for up in stream.sent)
+    return [[record.seq for record in records] for records in sent if records]
 
 
 def parts() -> tuple[SystemClock, WatchedSpool, Outbox]:
@@ -139,14 +153,42 @@ async def test_record_larger_than_the_spool_is_sent_live_once() -> None:
     clock, spool, outbox = parts()
     column = pb.Column(signal=0, values=[1.0] * SPOOL_BYTES)
     async with session_of(outbox, clock) as stream:
-        await outbox.put_frame(pb.Frame(timestamp_us=1, columns=[column]))
+        await outbox.put_frame(pb.Frame(timestamp_us=BEAT_US, columns=[column]))
         await answers_a_command(stream, clock)
-        await outbox.put_frame(pb.Frame(timestamp_us=2, columns=[column]))
-        await until(lambda: stream.sent[-1].record.frame.timestamp_us == 2)
+        await outbox.put_frame(pb.Frame(timestamp_us=2 * BEAT_US, columns=[column]))
+        await until(lambda: stream.sent[-1].record.frame.timestamp_us == 2 * BEAT_US)
         await answers_a_command(stream, clock)
         frames = [up.record.seq for up in stream.sent if up.record.HasField("frame")]
     assert frames == [0]
     assert spool.reads < SPINNING / 5
+
+
+async def test_while_it_is_behind_a_frame_goes_ahead_each_half_heartbeat() -> None:
+    clock, _, outbox = parts()
+    beats = [10.0, 10.3, 10.4, 10.5, 10.6, 10.9, 11.1, 5.0, 5.1]  # the clock is set back in the end
+    async with session_of(outbox, clock, window=1) as stream:
+        for beat in beats:
+            await outbox.put_frame(pb.Frame(timestamp_us=int(beat * BEAT_US)))
+            await answers_a_command(stream, clock)
+    frames = [
+        (up.record.seq, up.record.frame.timestamp_us / BEAT_US)
+        for up in stream.sent
+        if up.record.frame.timestamp_us
+    ]
+    assert frames == [(1, 10.0), (0, 10.5), (0, 11.1), (0, 5.0)]
+
+
+async def test_records_go_together_up_to_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, _, outbox = parts()
+    sizes = [1, 1, 1, 500, 200, 1, 1, 1, 1]
+    for at_us, size in enumerate(sizes, start=1):
+        await outbox.put_frame(
+            pb.Frame(timestamp_us=at_us, columns=[pb.Column(signal=0, values=[1.0] * size)])
+        )
+    monkeypatch.setattr(session, "BUNDLE_BYTES", 3_000)
+    async with session_of(outbox, clock, bundle=4) as stream:
+        await until(lambda: sum(map(len, together(stream))) == len(sizes))
+    assert together(stream) == [[1, 2, 3], [4], [5, 6, 7, 8], [9]]
 
 
 async def test_an_agent_that_stops_asks_until_the_headend_has_all_of_it() -> None:

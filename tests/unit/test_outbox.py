@@ -45,9 +45,10 @@ async def test_live_is_the_newest_frame_and_the_reports_above_a_number() -> None
     await box.put_frame(pb.Frame(timestamp_us=1))
     await box.put_reports([report(1), report(2)])
     await box.put_frame(pb.Frame(timestamp_us=2))
-    assert [record.seq for record in box.live(0)] == [2, 3, 4]
-    assert [record.seq for record in box.live(2)] == [3, 4]
-    assert list(box.live(4)) == []
+    assert [record.seq for record in box.reports(0)] == [2, 3]
+    assert [record.seq for record in box.reports(2)] == [3]
+    assert box.newest_frame is not None
+    assert (box.newest_frame.record.seq, box.newest_frame.timestamp_us) == (4, 2)
 
 
 async def test_overflow_is_told_once_and_its_end_once() -> None:

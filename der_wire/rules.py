@@ -1,0 +1,29 @@
+"""Rules of the link beside its messages, which both ends or all kinds of agents keep to alike."""
+
+import math
+import random
+
+MISSED_HEARTBEATS = 3
+"""Who was not heard for so many heartbeats is taken for gone."""
+
+ANSWER_WITHIN_S = 30.0
+"""Long enough for a headend to which ten thousand agents come back at once: whoever gives up and tries again only
+makes its queue longer. One that is gone is noticed without it."""
+
+STEADY_AFTER_S = 1.0
+"""A session that lasted so long counts as a success, after which the next attempt is immediate."""
+
+BUNDLE_BYTES = 1 << 20
+"""Records go together in one message up to this size."""
+
+SHOWN_EVERY = 0.5
+"""How far apart, in heartbeats, the frames that the headend is sent may be before a copy goes ahead."""
+
+_LONGEST_DRAIN_S = 300.0
+_DRAIN_SPREAD = 1.5
+
+
+def away_s(asked_s: float, rng: random.Random) -> float:
+    """For how long an agent stays away that a headend has asked to: what was asked, within reason and spread out."""
+    wait_s = min(max(asked_s, 0.0), _LONGEST_DRAIN_S) if math.isfinite(asked_s) else _LONGEST_DRAIN_S
+    return wait_s * rng.uniform(1.0, _DRAIN_SPREAD)

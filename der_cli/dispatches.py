@@ -9,18 +9,18 @@ from rich.text import Text
 from der_cli.completion import complete_asset, complete_site
 from der_cli.dispatch_view import show_record, show_transitions, style_of
 from der_cli.events import names_of
+from der_cli.follow import ended
 from der_cli.names import resolve_id, short
 from der_cli.progress import progressing
 from der_cli.screen import SIGN_CONVENTION, UNKNOWN, err, instant, mw, out, print_json, since, words
 from der_cli.table import Column, show
-from der_cli.targets import AssetOption, Only, SiteOption, narrowed
+from der_cli.targets import AssetOption, SiteOption, narrowed
 from der_cli.times import TimeOption, moment
 from der_cli.world import DEFAULT_HEADEND, HeadendOption, JsonOption, World, world_of
 from der_client import HeadendClient, HeadendProblem
 from der_client.models import Dispatch
-from der_core.lifecycle import FINAL_STATES, State
+from der_core.lifecycle import State
 
-UNDER_WAY = tuple(state for state in State if state not in FINAL_STATES)
 _NOT_DONE = 1
 _CONFIRM_WITHIN_S = 5.0
 _LOOKED_THROUGH = 1000
@@ -73,9 +73,10 @@ def cancel(
     as_json: JsonOption = False,
 ) -> None:
     """Take dispatches back: batteries and chargers return to 0 MW, PV and wind run uncurtailed."""
-    with world_of(ctx).headend(headend) as client:
+    world = world_of(ctx)
+    with world.headend(headend) as client:
         ids = [_id_of(client, each) for each in id]
-        _cancel_all(client, ids, as_json=as_json, alone=len(ids) == 1)
+        _cancel_all(client, ids, world, as_json=as_json, alone=len(ids) == 1)
 
 
 def release(
@@ -100,7 +101,7 @@ def release(
     with world.headend(headend) as client:
         only = narrowed(client, asset=asset, site=site)
         meant = []
-        for each in under_way(client, only):
+        for each in client.open_dispatches(asset_id=only.asset_id, site_id=only.site_id):
             if only.asset_id in {None, each["asset_id"]}:
                 meant.append(each)
             else:
@@ -113,22 +114,12 @@ def release(
             print_json([]) if as_json else out().print("Nothing to release.")
             return
         _confirm(meant, client, world, yes=yes, quiet=as_json)
-        _cancel_all(client, [each["id"] for each in meant], as_json=as_json)
+        _cancel_all(client, [each["id"] for each in meant], world, as_json=as_json)
 
 
 def _id_of(client: HeadendClient, text: str) -> str:
     newest = (each["id"] for each in client.dispatches(limit=_LOOKED_THROUGH))
     return resolve_id(text, lambda: newest, what="dispatch", option="ID")
-
-
-def under_way(client: HeadendClient, only: Only) -> list[Dispatch]:
-    """Every dispatch that is not over; once, though it may move on from state to state while one asks."""
-    found = {
-        each["id"]: each
-        for state in UNDER_WAY
-        for each in client.dispatches(state=state, asset_id=only.asset_id, site_id=only.site_id)
-    }
-    return list(found.values())
 
 
 def target_of(dispatch: Dispatch, names: Mapping[str, str]) -> str:
@@ -181,30 +172,34 @@ def _confirm(meant: list[Dispatch], client: HeadendClient, world: World, *, yes:
         raise typer.Exit(_NOT_DONE)
 
 
-def _cancel_all(client: HeadendClient, ids: list[str], *, as_json: bool, alone: bool = False) -> None:
+def _cancel_all(
+    client: HeadendClient, ids: list[str], world: World, *, as_json: bool, alone: bool = False
+) -> None:
     """Cancel each, whatever becomes of the others, and show it; exit code 1 if one is not cancelled (yet).
 
     JSON is a list, or the record itself if it is about one ``alone``.
     """
-    done: list[Dispatch] = []
-    refused = 0
+    done: dict[str, Dispatch] = {}
     try:
         with progressing("Cancelling") as step:
+            # All are told to stop before any agent is waited for: one that is away must not hold up the others.
             for each in ids:
                 step(each)
                 try:
-                    done.append(client.cancel(each, timeout_s=_CONFIRM_WITHIN_S))
+                    done[each] = client.cancel(each, timeout_s=0.0)
                 except HeadendProblem as error:
-                    refused += 1
                     err().print(f"{each} is not cancelled: {words(error)}", soft_wrap=True)
+            until_s = world.monotonic() + _CONFIRM_WITHIN_S
+            for each in [id for id, record in done.items() if not ended(record)]:
+                done[each] = client.cancel(each, timeout_s=max(until_s - world.monotonic(), 0.0))
     finally:  # also of those before the headend went away, or before Ctrl-C
-        _show_cancelled(done, as_json=as_json, alone=alone)
-    unconfirmed = sum(record["state"] not in FINAL_STATES for record in done)
+        _show_cancelled(list(done.values()), as_json=as_json, alone=alone)
+    unconfirmed = sum(not ended(record) for record in done.values())
     if unconfirmed:
         err().print(
             f"{unconfirmed} not confirmed by the agent yet; `der dispatches ID` tells.", soft_wrap=True
         )
-    if unconfirmed or refused:
+    if unconfirmed or len(done) < len(ids):
         raise typer.Exit(_NOT_DONE)
 
 

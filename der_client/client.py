@@ -16,14 +16,16 @@ import httpx
 from der_client.binding import Awaiting, Blocking
 from der_client.exchange import Exchange
 from der_client.network import AwaitingNetwork, BlockingNetwork
+from der_client.questions import PAGE
 from der_client.routes import Routes
 
 
 class HeadendClient(Routes, Blocking):
     """A headend at ``base_url``, e.g. ``http://127.0.0.1:3001``. A context manager.
 
-    ``timeout_s`` is for each answer, all attempts and the pauses between them included; ``transport`` stands in for
-    the network and ``sleep`` for the passing of time in tests.
+    ``timeout_s`` is for each answer, all attempts and the pauses between them included; ``page`` is how many entries of
+    a list are asked for at once, from 1 to 1000; ``transport`` stands in for the network and ``sleep`` for the passing
+    of time in tests.
 
     Raises:
         ValueError: ``base_url`` is not an http or https URL.
@@ -34,6 +36,7 @@ class HeadendClient(Routes, Blocking):
         base_url: str,
         *,
         timeout_s: float = 10.0,
+        page: int = PAGE,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -41,7 +44,7 @@ class HeadendClient(Routes, Blocking):
         self.base_url = str(url).rstrip("/")
         self._http = httpx.Client(transport=transport, trust_env=not _is_loopback(url.host))
         self._exchange = Exchange(
-            BlockingNetwork(self._http, sleep=sleep), base_url=self.base_url, timeout_s=timeout_s
+            BlockingNetwork(self._http, sleep=sleep), base_url=self.base_url, timeout_s=timeout_s, page=page
         )
 
     def close(self) -> None:
@@ -71,6 +74,7 @@ class AsyncHeadendClient(Routes, Awaiting):
         base_url: str,
         *,
         timeout_s: float = 10.0,
+        page: int = PAGE,
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -78,7 +82,7 @@ class AsyncHeadendClient(Routes, Awaiting):
         self.base_url = str(url).rstrip("/")
         self._http = httpx.AsyncClient(transport=transport, trust_env=not _is_loopback(url.host))
         self._exchange = Exchange(
-            AwaitingNetwork(self._http, sleep=sleep), base_url=self.base_url, timeout_s=timeout_s
+            AwaitingNetwork(self._http, sleep=sleep), base_url=self.base_url, timeout_s=timeout_s, page=page
         )
 
     async def aclose(self) -> None:

@@ -16,7 +16,7 @@ import httpx
 
 from der_client.errors import HeadendError, HeadendProblem, HeadendUnreachable, ServerFault, Unavailable
 from der_client.network import Network
-from der_client.questions import PAGE, Listing, Question, Subscription
+from der_client.questions import Listing, Question, Subscription
 from der_client.responses import body_of, check_stream, next_cursor, retry_after_s
 from der_client.sse import Message, Messages
 from der_client.stream_events import (
@@ -45,12 +45,13 @@ _BROKE = (httpx.ReadError, httpx.WriteError, httpx.CloseError, httpx.RemoteProto
 
 
 class Exchange:
-    """Puts questions to the headend at ``base_url`` over a network."""
+    """Puts questions to the headend at ``base_url`` over a network; of lists ``page`` entries at once."""
 
-    def __init__(self, network: Network, *, base_url: str, timeout_s: float) -> None:
+    def __init__(self, network: Network, *, base_url: str, timeout_s: float, page: int) -> None:
         self._network = network
         self._base_url = base_url
         self._timeout_s = timeout_s
+        self._page = page
 
     async def answer(self, question: Question[T]) -> T:
         """The answer to a question.
@@ -64,7 +65,7 @@ class Exchange:
         """The entries of all pages; raises as ``answer`` does."""
         left, cursor = listing.limit, None
         while left is None or left > 0:
-            size = PAGE if left is None else min(left, PAGE)
+            size = self._page if left is None else min(left, self._page)
             response = await self._response(listing.page(size, cursor))
             page = body_of(response)
             for entry in page:

@@ -176,6 +176,14 @@ class Routes:
         return Listing(path="/dispatch/history", params=params, limit=limit)
 
     @Pages
+    def open_dispatches(
+        self, *, asset_id: str | None = None, site_id: str | None = None, limit: int | None = None
+    ) -> Listing[Dispatch]:
+        """Dispatches that have not ended, newest first, also while the database is away; ``limit``: how many in all."""
+        params = given(asset_id=asset_id, site_id=site_id)
+        return Listing(path="/dispatch/open", params=params, limit=limit)
+
+    @Pages
     def events(
         self,
         *,

@@ -39,7 +39,7 @@ _ALARMS_S = 5.0
 _SILENT_S = 12.0
 _GATHER_S = 0.5
 _TELEMETRY_S = 1.0
-_SAMPLES_AT_ONCE = 1000
+_SAMPLES_PER_ROUND = 1000
 _TURN_S = 4.0
 _SLOWEST_S = 60.0
 _SITES_READ_SINGLY = 10
@@ -49,13 +49,14 @@ _DISPATCHES_HEARD = 200
 class Hub:
     """The picture, and when it has moved on.
 
-    ``heard`` are the dispatches that changed lately, newest last; ``events_heard`` and ``links_heard`` count what
-    else was heard of.
+    ``heard`` are the dispatches that changed lately, newest last; ``dispatches_heard``, ``events_heard`` and
+    ``links_heard`` count what was heard of.
     """
 
     def __init__(self, headend: AsyncHeadendClient, *, now: Callable[[], float] = time.time) -> None:
         self.picture = Picture()
         self.heard: dict[str, Dispatch] = {}
+        self.dispatches_heard = 0
         self.events_heard = 0
         self.links_heard = 0
         self.now = now
@@ -169,12 +170,12 @@ class Hub:
     def _pace_s(self) -> float:
         """How often telemetry is to come, so that every asset has its turn within about one tick of the agents.
 
-        The headend sends so many samples at once and no more.
+        The headend sends so many samples in a round and no more.
         """
         if not self.picture.whole:
             return _SLOWEST_S
         return min(
-            _TELEMETRY_S, max(0.2, _TURN_S * _SAMPLES_AT_ONCE / max(self.picture.totals.assets_total, 1))
+            _TELEMETRY_S, max(0.2, _TURN_S * _SAMPLES_PER_ROUND / max(self.picture.totals.assets_total, 1))
         )
 
     def _take(self, event: StreamEvent) -> None:
@@ -182,6 +183,7 @@ class Hub:
             case Telemetry(samples):
                 self.picture.measured(samples)
             case DispatchChanged(dispatch):
+                self.dispatches_heard += 1
                 self.heard.pop(dispatch["id"], None)
                 self.heard[dispatch["id"]] = dispatch
                 if len(self.heard) > _DISPATCHES_HEARD:

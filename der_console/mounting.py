@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from der_client import AsyncHeadendClient
 from der_console import pages
 from der_console.console import Console
+from der_console.turns import AT_ONCE
 
 _STATIC = Path(__file__).parent / "static"
 _ICON = (
@@ -52,7 +53,7 @@ def create_app() -> ASGIApp:
 
 async def run(headend_url: str) -> None:
     """Serve the pages, asking the headend at ``headend_url``, until cancelled."""
-    async with AsyncHeadendClient(headend_url) as headend:
+    async with AsyncHeadendClient(headend_url, page=AT_ONCE) as headend:
         console = Console(headend, url=headend_url)
         pages.register(console)
         async with nicegui_app.router.lifespan_context(nicegui_app):

@@ -1,6 +1,6 @@
 """What the console knows of the fleet, and what follows from it. Pure: the hub brings it up to date."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
@@ -117,15 +117,6 @@ def freshness(asset: Asset, stale_before: str) -> Freshness:
 def stale_before(now: float) -> str:
     """The second before which a value is stale, as the headend writes times: text of UTC that sorts as they do."""
     return f"{datetime.fromtimestamp(now - STALE_AFTER_S, UTC):%Y-%m-%dT%H:%M:%S}"
-
-
-def counts(assets: Mapping[str, Asset], now: float) -> dict[Freshness, int]:
-    """How many assets are in which state."""
-    found: dict[Freshness, int] = {"live": 0, "stale": 0, "disconnected": 0, "unknown": 0}
-    limit = stale_before(now)
-    for asset in assets.values():
-        found[freshness(asset, limit)] += 1
-    return found
 
 
 def _plus(sum_: float | None, value: float | None) -> float | None:

@@ -12,7 +12,6 @@ from der_core.lifecycle import FINAL_STATES, State
 
 _AT_ONCE = 8
 _CONFIRMED_WITHIN_S = 5.0
-_OPEN = [state for state in State if state not in FINAL_STATES]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +31,7 @@ async def open_dispatches(headend: AsyncHeadendClient, target: Target | None) ->
     """
     site_id, asset_id = (target.site_id, target.asset_id) if target else (None, None)
     return {
-        record["id"]: record
-        for state in _OPEN
-        async for record in headend.dispatches(state=state, site_id=site_id, asset_id=asset_id)
+        record["id"]: record async for record in headend.open_dispatches(site_id=site_id, asset_id=asset_id)
     }
 
 

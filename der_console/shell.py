@@ -1,7 +1,7 @@
 """What stands around every page: navigation, the state of the link, the banner, the convention of signs."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from nicegui import ui
 from nicegui.element import Element
@@ -11,18 +11,20 @@ from der_console.parts.chrome import Banner, LinkState, Tools
 from der_console.parts.elements import link, tag, words
 from der_console.parts.value import Value
 from der_console.topics import Topic
+from der_console.turns import give_way
 
 _PAGES = {"Fleet": "/", "Dispatch": "/ui/dispatch", "Events": "/ui/events", "Agents": "/ui/agents"}
 
 
-@contextmanager
-def page(console: Console, title: str, *, under: str) -> Iterator[Element]:
+@asynccontextmanager
+async def page(console: Console, title: str, *, under: str) -> AsyncIterator[Element]:
     """The page ``title`` within the shell; ``under`` is the entry of the navigation that it belongs to."""
     shell = console.shell()
     ui.page_title(f"{title} · DER Fleet")
     with ui.header(wrap=False).classes("top"):
         _top(shell, under)
         Banner(shell, headend=console.url)
+    await give_way()
     main = tag("div", "page")
     with main:
         yield main

@@ -2,18 +2,19 @@
 
 A browser fetches all rows once, in one compressed answer that is encoded once for everybody, and is then told what
 changed: of each changed row its place and its live columns. When rows come or go a new *generation* begins, which
-browsers fetch anew. ``seq`` numbers the changes, so that none is lost or applied twice between the two.
+browsers fetch anew. ``seq`` numbers the changes, so that none is lost between the two.
 """
 
 import asyncio
-import gzip
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, TypeVar
 
 from der_console.topics import Topic, encoded
+from der_console.turns import LOOKED_AT_AT_ONCE, in_turns
 
-_ROWS_AT_ONCE = 400
 _COMPRESSION = 1
+_GZIP = zlib.MAX_WBITS | 16
 
 E = TypeVar("E")
 Row = Sequence[str | float | None]
@@ -34,33 +35,40 @@ class Table(Generic[E]):
         self._seq = 0
         self._encoded: tuple[int, int, bytes] = (-1, -1, b"")
         self._encoding = asyncio.Lock()
+        self._showing = asyncio.Lock()
 
     async def show(self, topic: Topic, entries: Mapping[str, E]) -> None:
         """Tell the browsers of ``topic`` what is different from what was shown last; lets others have their turn."""
-        if entries.keys() != self._entries.keys():
-            self._entries = dict(entries)
-            self._places = {id_: place for place, id_ in enumerate(entries)}
-            self._generation += 1
-            topic.send(self.name, {"g": self._generation})
-            return
-        changed = [id_ for id_, entry in entries.items() if self._entries[id_] is not entry]
-        for start in range(0, len(changed), _ROWS_AT_ONCE):
-            some = changed[start : start + _ROWS_AT_ONCE]
-            self._entries.update((id_, entries[id_]) for id_ in some if id_ in entries)
-            self._seq += 1
-            rows = [[self._places[id_], *self._live(self._entries[id_])] for id_ in some]
-            topic.send(self.name, {"g": self._generation, "q": self._seq, "r": rows})
-            await asyncio.sleep(0)
+        async with self._showing:
+            if entries.keys() != self._entries.keys():
+                self._entries = dict(entries)
+                self._places = {id_: place for place, id_ in enumerate(entries)}
+                self._generation += 1
+                topic.send(self.name, {"g": self._generation})
+                return
+            changed: list[str] = []
+            async for looked_at in in_turns(entries, LOOKED_AT_AT_ONCE):
+                changed += [id_ for id_ in looked_at if self._entries[id_] is not entries[id_]]
+            async for some in in_turns(changed):
+                self._entries.update((id_, entries[id_]) for id_ in some if id_ in entries)
+                self._seq += 1
+                rows = [[self._places[id_], *self._live(self._entries[id_])] for id_ in some]
+                topic.send(self.name, {"g": self._generation, "q": self._seq, "r": rows})
 
     async def whole(self) -> bytes:
         """All rows as compressed JSON: ``{g, q, r: [[id, …fixed, …live], …]}``."""
         async with self._encoding:
             now = (self._generation, self._seq)
             if self._encoded[:2] != now:
-                entries = list(self._entries.items())
-                self._encoded = (*now, await asyncio.to_thread(self._encode, *now, entries))
+                self._encoded = (*now, await self._encode(*now))
             return self._encoded[2]
 
-    def _encode(self, generation: int, seq: int, entries: list[tuple[str, E]]) -> bytes:
-        rows = [[id_, *self._fixed(entry), *self._live(entry)] for id_, entry in entries]
-        return gzip.compress(encoded({"g": generation, "q": seq, "r": rows}).encode(), _COMPRESSION)
+    async def _encode(self, generation: int, seq: int) -> bytes:
+        packed = zlib.compressobj(_COMPRESSION, wbits=_GZIP)
+        pieces = [packed.compress(f'{{"g":{generation},"q":{seq},"r":['.encode())]
+        separator = ""
+        async for some in in_turns(list(self._entries.items())):
+            rows = [[id_, *self._fixed(entry), *self._live(entry)] for id_, entry in some]
+            pieces.append(packed.compress((separator + encoded(rows)[1:-1]).encode()))
+            separator = ","
+        return b"".join([*pieces, packed.compress(b"]}"), packed.flush()])

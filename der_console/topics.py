@@ -66,11 +66,11 @@ class Topic:
     def run(self, script: str) -> None:
         """Run a script in every browser that shows the topic."""
         for client in self._clients.values():
-            client.run_javascript(script)
+            _run(client, script)
 
     def tell(self, client: Client) -> None:
         """Send a page all cells: for one that begins to show the topic after it was built."""
-        client.run_javascript(f"der.put({encoded(self.key)},{encoded(self.cells)},{time.time():.1f})")
+        _run(client, f"der.put({encoded(self.key)},{encoded(self.cells)},{time.time():.1f})")
 
     async def ready(self) -> None:
         """Until there is something to show; not for longer than a person would wait for a page."""
@@ -139,6 +139,11 @@ class Topics:
         if not topic.shown and self._topics.get(topic.key) is topic:
             del self._topics[topic.key]
             self._tasks.pop(topic.key).cancel()
+
+
+def _run(client: Client, script: str) -> None:
+    """What ``run_javascript`` does, without the task that it begins in case that somebody wants an answer."""
+    client.outbox.enqueue_message("run_javascript", {"code": script}, client.id)
 
 
 def encoded(value: Any) -> str:

@@ -114,14 +114,15 @@ def by_soc(mw: float, candidates: Sequence[Candidate]) -> list[float]:
 
     An asset whose SOC is unknown counts as half full.
     """
-    weights = []
-    for c in candidates:
-        soc_pct = c.soc_pct
-        if soc_pct is None:
-            soc_pct = (c.min_soc_pct + c.max_soc_pct) / 2
-        usable_pct = soc_pct - c.min_soc_pct if mw >= 0 else c.max_soc_pct - soc_pct
-        weights.append(c.capacity_mwhr * usable_pct / 100.0 if usable_pct > 0.0 else 0.0)
-    return weights
+    known = [(c.min_soc_pct + c.max_soc_pct) / 2 if c.soc_pct is None else c.soc_pct for c in candidates]
+    if mw >= 0:
+        usable = [soc_pct - c.min_soc_pct for soc_pct, c in zip(known, candidates, strict=True)]
+    else:
+        usable = [c.max_soc_pct - soc_pct for soc_pct, c in zip(known, candidates, strict=True)]
+    return [
+        c.capacity_mwhr * usable_pct / 100.0 if usable_pct > 0.0 else 0.0
+        for usable_pct, c in zip(usable, candidates, strict=True)
+    ]
 
 
 WEIGHTINGS: Mapping[Weighting, Callable[[float, Sequence[Candidate]], list[float]]] = {

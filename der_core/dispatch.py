@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from operator import attrgetter
+from typing import Self
 from uuid import UUID
 
-from der_core.allocation import TOLERANCE_MW, Split, Weighting
+from der_core.allocation import TOLERANCE_MW, Share, Split, Weighting
 from der_core.lifecycle import FINAL_STATES, Stage, State, Transition, advance, submit
 
 
@@ -75,6 +76,20 @@ class AllocationReport:
     mw: float | None = None
     applied_mw: float | None = None
     note: str | None = None
+
+    @classmethod
+    def of_share(cls, share: Share, state: State) -> Self:
+        """What is said of a share that was acknowledged or, in state ``ACTIVE``, applied in full."""
+        return cls(
+            asset_id=share.asset_id,
+            state=state,
+            weight=share.weight,
+            raw_mw=share.raw_mw,
+            clamped_mw=share.clamped_mw,
+            mw=share.mw,
+            applied_mw=share.mw if state is State.ACTIVE else None,
+            note=share.reason,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from uuid import UUID
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from der_core import __version__
+from der_headend.absences import Absences
 from der_headend.alarms import Alarms
 from der_headend.announcements import Announcements
 from der_headend.dispatcher import Dispatcher
@@ -170,6 +171,7 @@ async def build(settings: HeadendSettings, stop: asyncio.Event) -> Headend | Non
         sessions=sessions,
         dispatcher=dispatcher,
         ingest=ingest,
+        absences=Absences(sessions=sessions, alarms=alarms, note=ingest.note, clock=clock),
         grpc_server=grpc_server,
         loop_lag_s=loop_lag_s,
         tracing=_tracing(settings, announcements),

@@ -1,8 +1,8 @@
 """The live state of every asset, in columns.
 
-Each asset of the inventory has a **slot**, its place in order of id; each signal has an array with one value per slot.
-A session is bound once (``bind``): its asset places become slots and its signal places become arrays. From then on
-samples are taken over with a few array operations, however many they are (``apply``).
+Each asset of the inventory has a **slot**, its place in order of id; each signal has an array with one value per slot,
+from its first value on. A session is bound once (``bind``): its asset places become slots and its signal places become
+arrays. From then on samples are taken over with a few array operations, however many they are (``apply``).
 
 The newest sample wins: a backfilled or repeated one never overwrites a later value.
 """
@@ -58,11 +58,12 @@ class Fleet:
 
     def __init__(self, inventory: Inventory) -> None:
         self.inventory = inventory
-        self.assets: tuple[Asset, ...] = tuple(inventory.assets.values())
-        self.slot_of: Mapping[UUID, int] = {asset.id: slot for slot, asset in enumerate(self.assets)}
+        self.assets: tuple[Asset, ...] = inventory.in_order
+        self.slot_of: Mapping[UUID, int] = inventory.places
         self.timestamp_us: Integers = np.zeros(len(self.assets), np.int64)
-        self.columns: dict[str, Floats] = {}
+        self.columns: dict[str, Floats] = {signal.name: self._unknown() for signal in CORE_SIGNALS}
         self.states: dict[str, list[str]] = {}
+        self._admitted: set[str] = set()
         self._layouts: WeakValueDictionary[tuple[Signal, ...], Layout] = WeakValueDictionary()
         self._row: NDArray[np.int32] = np.zeros(len(self.assets), np.int32)
         for signal in CORE_SIGNALS:
@@ -140,7 +141,10 @@ class Fleet:
         fresh = rows.only(self.timestamp_us[rows.slots] <= rows.timestamps_us)
         self.timestamp_us[fresh.slots] = fresh.timestamps_us
         for name, values in fresh.columns.items():
-            self.columns[name][fresh.slots] = values
+            column = self.columns.get(name)
+            if column is None:  # agents register more signals than any of their assets has
+                self.columns[name] = column = self._unknown()
+            column[fresh.slots] = values
 
     def _layout(self, signals: tuple[Signal, ...]) -> Layout:
         known = self._layouts.get(signals)
@@ -156,15 +160,18 @@ class Fleet:
         return layout
 
     def _admit(self, signal: Signal) -> str | None:
-        if signal.name not in self.columns:
-            if len(self.columns) >= MAX_SIGNALS:
+        if signal.name not in self._admitted:
+            if len(self._admitted) >= MAX_SIGNALS:
                 return None
-            self.columns[signal.name] = np.full(len(self.assets), np.nan)
+            self._admitted.add(signal.name)
             if signal.states:
                 self.states[signal.name] = list(signal.states)
         elif bool(signal.states) != (signal.name in self.states):
             return None
         return signal.name
+
+    def _unknown(self) -> Floats:
+        return np.full(len(self.assets), np.nan)
 
     def _code(self, signal: str, state: str) -> float:
         names = self.states[signal]

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 
 from der_core import __version__
 from der_core.errors import Defect, Unavailable
+from der_headend.absences import Absences
 from der_headend.dispatcher import Dispatcher
 from der_headend.grpc.server import GrpcServer
 from der_headend.ingest import Ingest
@@ -36,6 +37,7 @@ class Headend:
         sessions: Sessions,
         dispatcher: Dispatcher,
         ingest: Ingest,
+        absences: Absences,
         grpc_server: GrpcServer,
         http_server: HttpServer,
         stopping: asyncio.Event,
@@ -49,6 +51,7 @@ class Headend:
         self._sessions = sessions
         self._dispatcher = dispatcher
         self._ingest = ingest
+        self._absences = absences
         self._grpc_server = grpc_server
         self._http_server = http_server
         self._stopping = stopping
@@ -79,6 +82,7 @@ class Headend:
             tasks.start("ingest", self._ingest.run())
             tasks.start("deadlines", self._dispatcher.run())
             tasks.start("liveness", self._sessions.watch())
+            tasks.start("absences", self._absences.run())
             tasks.start("http", self._http_server.run())
             tasks.start("event loop's lag", watch_loop(self._loop_lag_s))
             if self._tracing is not None:

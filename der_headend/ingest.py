@@ -208,7 +208,6 @@ class Ingest:
             self._told.add((session.id, reason))
             _log.warning("record set aside", agent_id=session.agent_id, seq=seq, reason=reason)
             self.note(
-                session,
                 Event(
                     id=uuid4(),
                     at=self._clock.now(),
@@ -219,12 +218,13 @@ class Ingest:
                     code="record_set_aside",
                     message=f"agent {session.agent_id}: {reason}; further ones are counted",
                 ),
+                agent_id=session.agent_id,
             )
 
     def event(self, session: Session, seq: int, event: Event) -> None:
         """Take an event; a live copy (``seq`` 0) is not used, for the numbered one follows."""
         if self._take(session, seq):
-            self.note(session, replace(event, at=min(event.at, self._clock.now())))
+            self.note(replace(event, at=min(event.at, self._clock.now())), agent_id=session.agent_id)
 
     def report(self, session: Session, seq: int) -> None:
         """A dispatch report was applied (its record comes through ``dispatch``): let the mark pass it."""
@@ -387,9 +387,9 @@ class Ingest:
         self._something.set()
         return True
 
-    def note(self, session: Session, event: Event) -> None:
+    def note(self, event: Event, *, agent_id: str) -> None:
         """An event is announced once it is stored, and so can be acknowledged; at once while the store is away."""
-        self._alarms.note(event, agent_id=session.agent_id)
+        self._alarms.note(event, agent_id=agent_id)
         self._batch.events.append(event)
         self._something.set()
         if self.away:

@@ -155,14 +155,14 @@ def _samples(layout: Layout, signals: Sequence[int], pieces: Sequence[_Piece]) -
             return None
         if name is not None:
             columns[name] = values
-    sizes = [piece.slots.shape[0] for piece in pieces]
+    piece_of = np.repeat(np.arange(len(pieces)), [piece.slots.shape[0] for piece in pieces])
     rows = Rows(
-        timestamps_us=np.repeat([piece.arrival.frame.timestamp_us for piece in pieces], sizes),
+        timestamps_us=np.array([piece.arrival.frame.timestamp_us for piece in pieces]).take(piece_of),
         slots=np.concatenate([piece.slots for piece in pieces]),
         columns=columns,
     )
     return Samples(
         rows=rows,
-        arrived=np.repeat([piece.place for piece in pieces], sizes),
-        new=np.repeat([piece.arrival.new for piece in pieces], sizes),
+        arrived=np.array([piece.place for piece in pieces]).take(piece_of),
+        new=np.array([piece.arrival.new for piece in pieces]).take(piece_of),
     )

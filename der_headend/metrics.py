@@ -109,11 +109,16 @@ class HeadendMetrics(Collector):
             "Sum of the last known powers, in watts: positive = discharge / export, negative = charge / import",
             float(power_mw[np.isfinite(power_mw)].sum()) * 1e6,
         )
-        raised = Counter(event.severity for event in self._alarms.active())
+        raised = Counter(alarm.event.severity for alarm in self._alarms.active())
         yield _gauges("der_alarms_raised", "Alarms raised now", "severity", {s: raised[s] for s in Severity})
 
     def _of_sessions(self, counts: SessionCounts) -> Iterator[Metric]:
         yield _gauge("der_sessions", "Agents connected", len(self._sessions.live))
+        yield _gauge(
+            "der_agents_lost",
+            "Agents that are away, did not go on purpose, and whose assets no other agent has taken over",
+            sum(1 for _ in self._sessions.lost()),
+        )
         yield _counter("der_sessions_opened", "Sessions of agents opened", counts.opened)
         closed: Counter[str] = Counter(dict.fromkeys((*_CLOSED.values(), _CLOSED_OTHERWISE), 0))
         for reason, count in counts.closed.items():

@@ -50,6 +50,14 @@ class Rows:
         """How many samples."""
         return len(self.slots)
 
+    def part(self, some: slice) -> "Rows":
+        """Some of the rows, or all in reverse; nothing is copied."""
+        return Rows(
+            timestamps_us=self.timestamps_us[some],
+            slots=self.slots[some],
+            columns={name: values[some] for name, values in self.columns.items()},
+        )
+
     def only(self, chosen: NDArray[np.bool_]) -> "Rows":
         """Those of the rows for which ``chosen``, shape (n,), is true."""
         if chosen.all():
@@ -227,7 +235,7 @@ class StoredEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventQuery:
-    """Which events, newest first; with ``ids`` only those."""
+    """Which events, newest first."""
 
     limit: int
     cursor: str | None = None
@@ -235,9 +243,20 @@ class EventQuery:
     site_id: UUID | None = None
     severity: Severity | None = None
     acknowledged: bool | None = None
-    ids: frozenset[UUID] | None = None
     start: datetime | None = None
     end: datetime | None = None
+
+    def matches(self, stored: StoredEvent) -> bool:
+        """Whether an event is one of those asked for, wherever in the list it stands."""
+        event = stored.event
+        return (
+            (self.acknowledged is None or (stored.acknowledged_at is not None) == self.acknowledged)
+            and (self.asset_id is None or event.asset_id == self.asset_id)
+            and (self.site_id is None or event.site_id == self.site_id)
+            and (self.severity is None or event.severity is self.severity)
+            and (self.start is None or event.at >= self.start)
+            and (self.end is None or event.at < self.end)
+        )
 
 
 class EventStore(Protocol):
@@ -251,7 +270,7 @@ class EventStore(Protocol):
         """Note that an operator has seen it; a second time changes nothing. ``None``: no such event."""
         ...
 
-    async def open_alarms(self) -> Sequence[Event]:
+    async def open_alarms(self) -> Sequence[StoredEvent]:
         """The ``raised`` events that no later ``cleared`` one of the same asset and code has ended, oldest first."""
         ...
 

@@ -159,6 +159,14 @@ class Sessions:
             else None
         )
 
+    def lost(self) -> Iterator[AgentEntry]:
+        """The agents that are away, have not gone on purpose, and some of whose assets nobody has served since."""
+        for entry in self._agents.values():
+            if entry.session is None and entry.sessions[0].reason != CLOSED_BY_AGENT:
+                slots = (self._fleet.slot_of.get(asset_id) for asset_id in entry.sessions[0].asset_ids)
+                if any(slot is not None and self._served_last[slot] == entry.agent_id for slot in slots):
+                    yield entry
+
     def of_spool(self, spool_id: UUID) -> Session | None:
         """The live session whose records come from this spool."""
         return self._by_spool.get(spool_id)
@@ -176,22 +184,23 @@ class Sessions:
             Rejected: it names something that the headend does not know, or knows otherwise.
             Conflict: an asset is served by a live session of another agent.
         """
-        inventory = self._fleet.inventory
-        if registration.site_id not in inventory.sites:
+        fleet = self._fleet
+        if registration.site_id not in fleet.inventory.sites:
             raise Rejected(
                 "unknown_site",
                 f"site {registration.site_id} is not in the headend's inventory",
                 field="site_id",
             )
         for offered in registration.assets:
-            asset = inventory.assets.get(offered.id)
-            if asset is None:
+            slot = fleet.slot_of.get(offered.id)
+            if slot is None:
                 raise Rejected(
                     "unknown_asset",
                     f"asset {offered.id} ({offered.name}) is not in the headend's inventory; "
                     "add it to ASSETS_PATH there and restart the headend",
                     field="assets",
                 )
+            asset, other = fleet.assets[slot], self._serving[slot]
             if asset.site_id != registration.site_id:
                 raise Rejected(
                     "wrong_site",
@@ -199,7 +208,6 @@ class Sessions:
                     f"inventory, not to {registration.site_id}",
                     field="assets",
                 )
-            other = self.serving(offered.id)
             if other is not None and other.agent_id != registration.agent_id:
                 raise Conflict(
                     "asset_served_elsewhere",
@@ -225,8 +233,9 @@ class Sessions:
         if entry is not None and entry.session is not None:
             self.close(entry.session.id, REPLACED)
         now = self._clock.now()
+        binding = self._fleet.bind([asset.id for asset in registration.assets], registration.signals)
         # The inventory's own ids: those of the registration would be a second copy for every asset.
-        asset_ids = tuple(self._fleet.inventory.assets[asset.id].id for asset in registration.assets)
+        asset_ids = tuple(self._fleet.assets[slot].id for slot in binding.slots.tolist())
         record = SessionRecord(
             session_id=uuid4(),
             agent_id=registration.agent_id,
@@ -242,7 +251,7 @@ class Sessions:
         session = Session(
             id=record.session_id,
             registration=replace(registration, assets=()),
-            binding=self._fleet.bind(asset_ids, registration.signals),
+            binding=binding,
             link=link,
             record=record,
             heard_s=now_s,
@@ -285,12 +294,15 @@ class Sessions:
         for record in records:
             entry = self._entry(record.agent_id)
             entry.spool_id = entry.spool_id or record.spool_id
-            newest = entry.sessions[0] if entry.sessions else record
-            same = record.asset_ids == newest.asset_ids  # as most often; one copy of them is enough
-            asset_ids = newest.asset_ids if same else record.asset_ids
+            slots = [self._fleet.slot_of.get(asset_id) for asset_id in record.asset_ids]
+            asset_ids = entry.sessions[0].asset_ids if entry.sessions else ()
+            if asset_ids != record.asset_ids:  # mostly they are the same, and one copy is enough
+                asset_ids = tuple(
+                    asset_id if slot is None else self._fleet.assets[slot].id
+                    for asset_id, slot in zip(record.asset_ids, slots, strict=True)
+                )
             entry.sessions.append(replace(record, agent_id=entry.agent_id, asset_ids=asset_ids))
-            for asset_id in asset_ids:
-                slot = self._fleet.slot_of.get(asset_id)
+            for slot in slots:
                 if slot is not None and self._served_last[slot] is None:
                     self._served_last[slot] = entry.agent_id
 

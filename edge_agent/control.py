@@ -241,18 +241,7 @@ class SiteControl:
                 site_wide=command.site_wide,
                 duration_s=command.duration_s,
             )
-            draft.tell(
-                command.dispatch_id,
-                AllocationReport(
-                    asset_id=share.asset_id,
-                    state=State.ACKNOWLEDGED,
-                    weight=share.weight,
-                    raw_mw=share.raw_mw,
-                    clamped_mw=share.clamped_mw,
-                    mw=share.mw,
-                    note=share.reason,
-                ),
-            )
+            draft.tell(command.dispatch_id, AllocationReport.of_share(share, State.ACKNOWLEDGED))
             draft.write(share.asset_id, share.mw, order)
         draft.unserved(command.dispatch_id, made.unserved_mw)
         return made

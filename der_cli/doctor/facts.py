@@ -20,7 +20,7 @@ from der_cli.processes import DEFAULT_GRPC, DEFAULT_HTTP, Process, host_port
 from der_cli.world import World
 from der_client import HeadendClient, HeadendError
 from der_client.models import Agent, Asset, Dispatch, Readiness
-from der_runtime.addresses import HostPort
+from der_runtime.addresses import HostPort, is_loopback
 
 T = TypeVar("T")
 
@@ -80,7 +80,7 @@ class Facts:
         """The processes of the headend that is asked about: itself, and what calls it or seems meant to.
 
         That is what calls no other headend of this machine, was started where this shell or the headend was, and has
-        a site or an asset that the headend knows.
+        a site or an asset that the headend knows; or what was started elsewhere, calls nobody and is missed.
         """
         headend = self.headend_process
         folders = {self.cwd} | ({headend.cwd} if headend and headend.cwd else set())
@@ -97,6 +97,7 @@ class Facts:
             if process.program == "der_console":
                 return _port(process.setting("HEADEND") or str(DEFAULT_HTTP)) == self._rest_port
             meant = process.cwd in folders and self.knows(process.setting)
+            meant = meant or (process.program == "edge_agent" and self._lost(process))
             return self.calls_headend(process) or (meant and _port_called(process) not in others)
 
         return [process for process in self.processes or () if is_ours(process)]
@@ -147,13 +148,24 @@ class Facts:
 
     def knows(self, setting: Callable[[str], str | None]) -> bool:
         """Whether the headend has the site or the asset of these settings; also where either is not told."""
-        assets = self.headend.assets if self.headend else None
-        told = {
-            canonical(text) for name in ("SITE_ID", "GATEWAY_SITE_ID", "ASSET_ID") if (text := setting(name))
-        }
+        assets, told = self.headend.assets if self.headend else None, _places(setting)
         if assets is None or not told:
             return True
         return any(told & {asset["id"], asset["site_id"]} for asset in assets)
+
+    def _lost(self, agent: Process) -> bool:
+        """Whether nothing listens where it calls on this machine, and the headend lacks an asset that it serves."""
+        called = host_port(agent.setting("HEADEND_GRPC"))
+        if called is None or not is_loopback(called.host) or self.headend is None or self.listens(called):
+            return False
+        connected = (each for each in self.agents or () if each["connected"])
+        served = {asset["id"] for each in connected for asset in each["assets"]}
+        told = _places(agent.setting)
+        return any(
+            told & {asset["id"], asset["site_id"]}
+            for asset in self.headend.assets or ()
+            if asset["id"] not in served
+        )
 
     @property
     def agent_processes(self) -> list[Process]:
@@ -177,6 +189,12 @@ class Listens:
 
     address: HostPort
     source: str
+
+
+def _places(setting: Callable[[str], str | None]) -> set[str]:
+    """The ids of the site and the asset that some settings name."""
+    names = ("SITE_ID", "GATEWAY_SITE_ID", "ASSET_ID")
+    return {canonical(text) for name in names if (text := setting(name))}
 
 
 def _port(text: str | None) -> int | None:

@@ -44,7 +44,7 @@ def choose(snapshot: Snapshot, now: datetime, *, room: int | None) -> Chosen:
 
     Where sites are left out, a line is left for saying so.
     """
-    commanded = {d["site_id"] for d in snapshot.dispatches or ()}
+    commanded = {d["site_id"] for d in snapshot.dispatches}
     sites = sorted(snapshot.sites, key=lambda site: (_urgency(site, commanded), site["name"]))
     agents: dict[str, list[Agent]] = {}
     for agent in snapshot.agents or ():

@@ -3,32 +3,28 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
-from typing import TypeVar
 
-from der_client import HeadendClient, HeadendError
+from der_client import HeadendClient
 from der_client.models import Agent, Dispatch, Event, Site
-from der_core.lifecycle import State
-
-T = TypeVar("T")
 
 MOST_ASSETS = 300
 """A fleet of more assets is shown, and asked for, as its sites; ``--site`` shows the assets of one."""
 MOST_LISTED = 20
-"""So many dispatches of one state, and so many alarms, are asked for."""
-
-_UNDER_WAY = (State.ACTIVE, State.ACKNOWLEDGED, State.SENT, State.QUEUED)
+"""So many dispatches, and so many alarms, are asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """The fleet at one moment. ``None``: the headend could not say (its database is away); ``agents``: or not asked."""
+    """The fleet at one moment, all of it from the headend's memory, so that it is shown while the database is away.
+
+    ``agents`` is ``None`` where the fleet is so large that they were not asked for.
+    """
 
     at: datetime
     sites: Sequence[Site]
     agents: Sequence[Agent] | None
-    dispatches: Sequence[Dispatch] | None
-    alarms: Sequence[Event] | None
+    dispatches: Sequence[Dispatch]
+    alarms: Sequence[Event]
 
     def as_json(self) -> dict[str, object]:
         """For programs."""
@@ -58,24 +54,7 @@ def take(client: HeadendClient, now: Callable[[], datetime], *, site_id: str | N
     return Snapshot(
         at=now(),
         sites=sites,
-        agents=_if_told(lambda: [a for a in client.agents() if site_id in {None, a["site_id"]}])
-        if small
-        else None,
-        dispatches=_if_told(
-            lambda: [
-                dispatch
-                for state in _UNDER_WAY
-                for dispatch in islice(
-                    client.dispatches(site_id=site_id, state=state, limit=MOST_LISTED), MOST_LISTED
-                )
-            ]
-        ),
-        alarms=_if_told(lambda: list(client.events(site_id=site_id, active=True, limit=MOST_LISTED))),
+        agents=[a for a in client.agents() if site_id in {None, a["site_id"]}] if small else None,
+        dispatches=list(client.open_dispatches(site_id=site_id, limit=MOST_LISTED)),
+        alarms=list(client.events(site_id=site_id, active=True, limit=MOST_LISTED)),
     )
-
-
-def _if_told(question: Callable[[], T]) -> T | None:
-    try:
-        return question()
-    except HeadendError:  # a store that hangs, too: the sites have been told, and are worth showing
-        return None

@@ -45,7 +45,7 @@ def screen(
         asset["id"]: asset["name"] for site in snapshot.sites for asset in site["assets"]
     }
     most = None if height is None else height // _SHARE_OF_LISTS
-    under_way = _limited([_dispatch_line(d, names, now) for d in snapshot.dispatches or ()], most)
+    under_way = _limited([_dispatch_line(d, names, now) for d in snapshot.dispatches], most)
     alarms = _limited(list(_alarm_lines(snapshot, names, now)), most)
     below = [
         Text(),
@@ -90,9 +90,7 @@ def _banner(snapshot: Snapshot | None, now: datetime, trouble: str) -> Text:
     )
 
 
-def _title(what: str, listed: Sequence[object] | None) -> Text:
-    if listed is None:
-        return Text(f"{what}: unknown, the headend's store does not answer", style="yellow")
+def _title(what: str, listed: Sequence[object]) -> Text:
     count = f"{len(listed)}{' or more' if len(listed) >= MOST_LISTED else ''}" if listed else "none"
     return Text(f"{what}: {count}", style="bold")
 
@@ -119,7 +117,7 @@ def _remaining(dispatch: Dispatch, now: datetime) -> str:
 
 
 def _alarm_lines(snapshot: Snapshot, names: Mapping[str, str], now: datetime) -> Iterator[Text]:
-    for alarm in snapshot.alarms or ():
+    for alarm in snapshot.alarms:
         place = alarm["asset_id"] or alarm["site_id"]
         style = "bold red" if alarm["severity"] == "critical" else "yellow"
         yield Text.assemble(

@@ -207,21 +207,7 @@ class Dispatches:
         )
         for state in (State.ACKNOWLEDGED, State.ACTIVE):
             self._report(
-                dispatch_id,
-                agent,
-                [
-                    AllocationReport(
-                        asset_id=share.asset_id,
-                        state=state,
-                        weight=share.weight,
-                        raw_mw=share.raw_mw,
-                        clamped_mw=share.clamped_mw,
-                        mw=share.mw,
-                        applied_mw=share.mw if state is State.ACTIVE else None,
-                        note=share.reason,
-                    )
-                    for share in made.shares
-                ],
+                dispatch_id, agent, [AllocationReport.of_share(share, state) for share in made.shares]
             )
         for share in made.shares:
             self._drive(share.asset_id, share.mw)

@@ -15,6 +15,7 @@ from der_client.fake.plant import Plant
 from der_client.fake.views import moment
 from der_core import __version__
 from der_core.errors import Conflict, DerError, NotFound, Rejected
+from der_core.lifecycle import FINAL_STATES
 
 T = TypeVar("T")
 Params = Mapping[str, str]
@@ -173,6 +174,9 @@ def _dispatch(headend: Headend, request: httpx.Request, parts: list[str], params
             return httpx.Response(200, json=dispatches.preview(reading.order(request)))
         case "GET", ["history"]:
             return _list(params, _dispatches(headend, params), lambda record: record["id"], _FEW)
+        case "GET", ["open"]:
+            found = [d for d in _dispatches(headend, params) if d["state"] not in FINAL_STATES]
+            return _list(params, found, lambda record: record["id"], _FEW)
         case "GET", [dispatch_id]:
             record = dispatches.get(reading.identity("dispatch_id", dispatch_id))
             return httpx.Response(200, json=dispatches.shown(record))

@@ -16,7 +16,8 @@ from der_console.parts.listing import rows
 from der_console.tables import Row, Table
 from der_console.topics import Topic
 
-_READ_S = 2
+_READ_S = 5
+_SOON_S = 2
 _AGENTS_PER_S = 200
 _SESSIONS_LISTED = 100
 
@@ -48,7 +49,7 @@ class AgentsFeed:
             await self.table.show(topic, self.agents)
             for turn in range(max(_READ_S, len(found) // _AGENTS_PER_S)):
                 await hub.moved()
-                if turn + 1 >= _READ_S and hub.links_heard != links:
+                if turn + 1 >= _SOON_S and hub.links_heard != links:
                     break
 
 

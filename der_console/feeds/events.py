@@ -1,7 +1,6 @@
 """What the page of events and alarms shows."""
 
-import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -9,6 +8,7 @@ from der_client.models import Event
 from der_console import cells
 from der_console.cells import Cell, Look
 from der_console.console import Console
+from der_console.feeds.recent import RecentFeed
 from der_console.feeds.wanted import Wanted
 from der_console.names import Names
 from der_console.parts.listing import rows
@@ -16,7 +16,6 @@ from der_console.topics import Topic
 from der_core.events import Severity
 
 MOST_ALARMS_LISTED = 200
-_AT_LEAST_EVERY = 10
 _LOOKS: dict[str, Look] = {Severity.CRITICAL: "bad", Severity.WARNING: "warn", Severity.INFO: "quiet"}
 _URGENCY = {severity: place for place, severity in enumerate(reversed(Severity))}
 
@@ -56,42 +55,27 @@ class EventsWanted(Wanted):
     acknowledged: bool | None = None
 
 
-class EventsFeed:
-    """Keeps a list of events: read anew when one was heard of, when ``due`` is set, and now and then."""
+class EventsFeed(RecentFeed[EventsWanted, Event]):
+    """Keeps a list of events."""
 
-    def __init__(self, console: Console, wanted: EventsWanted) -> None:
-        self.due = asyncio.Event()
-        self._console = console
-        self._wanted = wanted
-        self._names = Names(console.hub, console.headend)
+    def heard(self) -> int:
+        """See ``RecentFeed``."""
+        return self.hub.events_heard
 
-    async def __call__(self, topic: Topic) -> None:
-        """Keep it for as long as it is shown."""
-        hub = self._console.hub
-        while True:
-            self.due.clear()
-            before = hub.events_heard
-            topic.publish({"events": await self._read()})
-            for _ in range(_AT_LEAST_EVERY):
-                await hub.moved()
-                if self.due.is_set() or hub.events_heard != before:
-                    break
-
-    async def _read(self) -> Cell:
-        wanted = self._wanted
-        found = [
-            event
-            async for event in self._console.headend.events(
-                severity=wanted.severity,
-                asset_id=wanted.asset_id,
-                site_id=wanted.site_id,
-                acknowledged=wanted.acknowledged,
-                limit=wanted.limit,
-            )
-        ]
-        return rows(
-            [await event_row(event, self._names) for event in found], more=wanted.may_be_more(len(found))
+    def entries(self) -> AsyncIterable[Event]:
+        """See ``RecentFeed``."""
+        wanted = self.wanted
+        return self.headend.events(
+            severity=wanted.severity,
+            asset_id=wanted.asset_id,
+            site_id=wanted.site_id,
+            acknowledged=wanted.acknowledged,
+            limit=wanted.limit,
         )
+
+    async def row(self, entry: Event) -> dict[str, Any]:
+        """See ``RecentFeed``."""
+        return await event_row(entry, self.names)
 
 
 async def event_row(event: Event, names: Names) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What the fleet page shows."""
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
 from der_client import HeadendError
@@ -12,10 +12,11 @@ from der_console.console import Console
 from der_console.feeds.past import MOST_SUMMED, PAST_HOLDS_S, fleet_past
 from der_console.parts.chart import Series
 from der_console.parts.listing import rows
-from der_console.picture import MOST_ASSETS, STALE_AFTER_S, Picture, counts
+from der_console.picture import MOST_ASSETS, STALE_AFTER_S, Picture, freshness, stale_before
 from der_console.tables import Row, Table
 from der_console.topics import Topic
 from der_console.trends import Trend
+from der_console.turns import LOOKED_AT_AT_ONCE, in_turns
 
 SITES_LISTED = 40
 SITES_CHARTED = 8
@@ -43,7 +44,7 @@ class FleetFeed:
             if not self._charted:
                 await self._begin(topic, picture)
             self._follow(topic, picture)
-            topic.publish(fleet_cells(picture, self._hub.now()))
+            topic.publish(fleet_cells(picture, stale=await _stale(picture.assets, self._hub.now())))
             await self.assets.show(topic, picture.assets)
 
     async def _begin(self, topic: Topic, picture: Picture) -> None:
@@ -77,13 +78,12 @@ def power_series(names: Iterable[str]) -> list[dict[str, str]]:
     return [asdict(Series("All sites", "sum")), *(asdict(Series(name)) for name in names)]
 
 
-def fleet_cells(picture: Picture, now: float) -> dict[str, Cell]:
-    """The sums and the list of sites."""
+def fleet_cells(picture: Picture, *, stale: int) -> dict[str, Cell]:
+    """The sums and the list of sites; ``stale`` is how many assets are."""
     total, at = picture.totals, picture.sites_at
-    found = counts(picture.assets, now)
     away = total.assets_total - total.assets_online
     disconnected = f", {away:,} disconnected" if away else ""
-    stale = f", {found['stale']:,} stale" if picture.whole else ""
+    silent = f", {stale:,} stale" if picture.whole else ""
     share = None if total.soc_mwhr is None else f"of {cells.number(total.capacity_mwhr)} MWh"
     return {
         "read": cells.text("", at=at),
@@ -95,8 +95,8 @@ def fleet_cells(picture: Picture, now: float) -> dict[str, Cell]:
         "down": cells.amount(total.headroom_down_mw, at=at),
         "connected": cells.text(f"{total.assets_online:,}", look="warn" if away else None, at=at),
         "stale": cells.text(
-            f"of {total.assets_total:,}{disconnected}{stale}",
-            look="warn" if away or found["stale"] else "quiet",
+            f"of {total.assets_total:,}{disconnected}{silent}",
+            look="warn" if away or stale else "quiet",
         ),
         "alarms": cells.text(f"{total.alarms:,}", look="bad" if total.alarms else None, at=at),
         "alarms_word": cells.text("see Events" if total.alarms else "none raised"),
@@ -112,6 +112,14 @@ def fleet_cells(picture: Picture, now: float) -> dict[str, Cell]:
             else f"{total.assets_total:,} assets: more than {MOST_ASSETS:,} are shown one site at a time."
         ),
     }
+
+
+async def _stale(assets: Mapping[str, Asset], now: float) -> int:
+    """How many assets have been silent for too long."""
+    limit, found = stale_before(now), 0
+    async for some in in_turns(assets.values(), LOOKED_AT_AT_ONCE):
+        found += sum(freshness(asset, limit) == "stale" for asset in some)
+    return found
 
 
 def asset_table(name: str) -> Table[Asset]:

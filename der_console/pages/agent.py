@@ -6,7 +6,7 @@ from der_console import shell
 from der_console.console import Console
 from der_console.feeds.agents import AgentFeed, AgentsFeed
 from der_console.pages.missing import missing
-from der_console.parts.elements import card, link, tag, words
+from der_console.parts.elements import card, crumbs, tag, words
 from der_console.parts.listing import Column, Listing
 from der_console.parts.tiles import Tile, tiles
 from der_console.parts.value import Value
@@ -27,25 +27,22 @@ async def show(console: Console, agent_id: str) -> None:
     id_ = quote(agent_id, safe="")
     feed = everyone.made_by(AgentsFeed)
     if id_ not in feed.agents:
-        missing(console, "agent", agent_id, under="Agents", known=bool(everyone.cells))
+        await missing(console, "agent", agent_id, under="Agents", known=bool(everyone.cells))
         return
     topic = console.topics.show(f"agent/{id_}", AgentFeed(console, feed, id_))
     await topic.ready()
-    with shell.page(console, "Agent", under="Agents"):
-        with tag("p", "crumbs"):
-            link("Agents", "/ui/agents")
-            words(" / ")
-            words(agent_id)
+    async with shell.page(console, "Agent", under="Agents"):
+        crumbs(("Agents", "/ui/agents"), here=agent_id)
         with tag("div", "page-head"):
             with tag("h1"):
                 Value(topic, "title")
             Value(topic, "link").classes("state")
             Value(topic, "since").classes("note")
-        _build(topic)
+        await _build(topic)
 
 
-def _build(topic: Topic) -> None:
-    tiles(
+async def _build(topic: Topic) -> None:
+    await tiles(
         topic,
         Tile("Heartbeats missed", "missed", note="heartbeat_s"),
         Tile("Last seen", "seen"),

@@ -27,9 +27,9 @@ _COLUMNS = (
 async def show(console: Console) -> None:
     """The page."""
     topic = await console.show("agents", AgentsFeed(console))
-    with shell.page(console, "Agents", under="Agents"):
+    async with shell.page(console, "Agents", under="Agents"):
         words("Agents", "h1")
-        tiles(
+        await tiles(
             topic,
             Tile("Connected", "connected", note="away"),
             Tile("Missing heartbeats", "silent"),

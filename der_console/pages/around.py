@@ -8,6 +8,7 @@ from der_console.feeds.sessions import SessionsFeed
 from der_console.parts.elements import card, tag
 from der_console.parts.listing import Column, Listing
 from der_console.targets import Target
+from der_console.turns import give_way
 
 _DISPATCHES = (
     Column("at", "Submitted", "time"),
@@ -31,7 +32,7 @@ _SESSIONS = (
 )
 
 
-def around(console: Console, target: Target) -> None:
+async def around(console: Console, target: Target) -> None:
     """Three cards."""
     sent = dispatches.DispatchesWanted(target=target)
     seen = events.EventsWanted(target=target)
@@ -55,6 +56,7 @@ def around(console: Console, target: Target) -> None:
                 empty="Nothing was dispatched.",
                 blocks=True,
             )
+        await give_way()
         with card("Events"):
             Listing(seen_topic, "events", _EVENTS, label="Events", empty="Nothing has happened.", blocks=True)
         with card("Sessions"):

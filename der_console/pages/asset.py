@@ -7,7 +7,7 @@ from der_console.feeds.past import Span, asset_past
 from der_console.pages.around import around
 from der_console.pages.missing import missing
 from der_console.pages.power import power_card
-from der_console.parts.elements import card, link, tag, words
+from der_console.parts.elements import card, crumbs, link, tag, words
 from der_console.parts.listing import Column, Listing
 from der_console.parts.tiles import Tile, tiles
 from der_console.parts.value import Value
@@ -22,24 +22,21 @@ async def show(console: Console, asset_id: str) -> None:
     topic = await console.show(f"asset/{asset_id}", AssetFeed(console, asset_id))
     asset = topic.made_by(AssetFeed).asset
     if asset is None:
-        missing(console, "asset", asset_id)
+        await missing(console, "asset", asset_id)
         return
 
     async def past(span: Span) -> Columns:
         return await asset_past(console.headend, asset, span)
 
-    with shell.page(console, asset["name"], under="Fleet"):
-        with tag("p", "crumbs"):
-            link("Fleet", "/")
-            words(" / ")
-            link(asset["site_name"], f"/ui/site/{asset['site_id']}")
+    async with shell.page(console, asset["name"], under="Fleet"):
+        crumbs(("Fleet", "/"), (asset["site_name"], f"/ui/site/{asset['site_id']}"))
         with tag("div", "page-head"):
             words(asset["name"], "h1")
             Value(topic, "data").classes("pill")
             Value(topic, "updated", age=True).classes("note")
             tag("span", "grow")
             link("Dispatch …", f"/ui/dispatch?asset={asset_id}", "button primary")
-        tiles(
+        await tiles(
             topic,
             Tile("Power", "power", "MW", note="word"),
             Tile("Setpoint", "setpoint", "MW", note="status"),
@@ -49,7 +46,7 @@ async def show(console: Console, asset_id: str) -> None:
         with tag("div", "cols"):
             with tag("div", "stack"):
                 await power_card(asset["name"], past, channel=f"power-{asset_id}")
-                around(console, of_asset(asset))
+                await around(console, of_asset(asset))
             with tag("div", "stack"):
                 with card("Measured"):
                     Listing(

@@ -6,7 +6,7 @@ from der_console.console import Console
 from der_console.feeds.record import RecordFeed
 from der_console.pages.missing import missing
 from der_console.parts.confirm import Confirm
-from der_console.parts.elements import card, link, tag, words
+from der_console.parts.elements import card, crumbs, link, tag, words
 from der_console.parts.lifecycle import Lifecycle
 from der_console.parts.listing import Column, Listing
 from der_console.parts.live_button import LiveButton
@@ -14,6 +14,7 @@ from der_console.parts.message import Message
 from der_console.parts.value import Value
 from der_console.reasons import told
 from der_console.topics import Topic
+from der_console.turns import give_way
 from der_core.lifecycle import FINAL_STATES, State
 
 _PARTS = (
@@ -34,14 +35,12 @@ async def show(console: Console, dispatch_id: str) -> None:
     feed = topic.made_by(RecordFeed)
     if feed.missing:
         why = "Without a database the headend forgets them when it stops."
-        missing(console, "dispatch", dispatch_id, under="Dispatch", known=True, why=why)
+        await missing(console, "dispatch", dispatch_id, under="Dispatch", known=True, why=why)
         return
     title = topic.cells["title"]["t"] if feed.record else "Dispatch"
-    with shell.page(console, title, under="Dispatch"):
-        with tag("p", "crumbs"):
-            link("Dispatch", "/ui/dispatch")
-            words(" / ")
-            words(dispatch_id)
+    async with shell.page(console, title, under="Dispatch"):
+        crumbs(("Dispatch", "/ui/dispatch"), here=dispatch_id)
+        await give_way()
         _Record(console, topic, dispatch_id).build()
 
 

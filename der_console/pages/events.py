@@ -1,24 +1,19 @@
 """Events and alarms: what is raised now, and what has happened."""
 
-from dataclasses import replace
-
-from nicegui.events import GenericEventArguments
-
 from der_client import HeadendError
-from der_console import shell, targets
+from der_console import shell
 from der_console.console import Console
 from der_console.feeds.events import AlarmsFeed, EventsFeed, EventsWanted
+from der_console.pages.recent import Recent
 from der_console.parts.elements import card, tag, words
 from der_console.parts.filters import choice
 from der_console.parts.listing import Column, Listing
 from der_console.parts.message import Message
-from der_console.parts.switched import Switched
-from der_console.parts.target_box import TargetBox
 from der_console.parts.tiles import Tile, tiles
 from der_console.parts.value import Value
 from der_console.reasons import told
-from der_console.targets import Target
 from der_console.topics import Topic
+from der_console.turns import give_way
 from der_core.events import Severity
 
 _ALARMS = (
@@ -50,10 +45,10 @@ async def show(console: Console) -> None:
     page = _Page(console)
     await shell_topic.ready()
     await alarms.ready()
-    await page.topic.ready()
-    with shell.page(console, "Events", under="Events"):
+    await page.recent.topic.ready()
+    async with shell.page(console, "Events", under="Events"):
         words("Events and alarms", "h1")
-        tiles(
+        await tiles(
             alarms,
             *(Tile(each.capitalize(), each) for each in reversed(Severity)),
             Tile("Not acknowledged", "unseen"),
@@ -70,6 +65,7 @@ async def show(console: Console) -> None:
                 blocks=True,
             )
             Value(alarms, "listed").classes("note")
+        await give_way()
         with card("History"):
             page.build()
 
@@ -79,23 +75,25 @@ class _Page:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._wanted = EventsWanted()
-        self.topic = console.topics.show(self._wanted.key, EventsFeed(console, self._wanted))
+        self.recent = Recent(console, EventsWanted(), EventsFeed)
         self.message: Message
-        self._switched: Switched
 
     def build(self) -> None:
         """The filters and the list."""
+        recent = self.recent
         with tag("div", "filters", role="search", aria_label="Filter the history"):
-            choice("Severity", {"": "All", **{s: s.capitalize() for s in Severity}}, self._by_severity)
-            TargetBox(
-                "Site or asset",
-                search=lambda typed: targets.search(self._console.hub.picture, typed),
-                on_choose=self._by_target,
-                hint="All",
+            choice(
+                "Severity",
+                {"": "All", **{s: s.capitalize() for s in Severity}},
+                lambda event: recent.choose(severity=event.args or None),
             )
-            choice("Acknowledged", {"": "All", "no": "Not yet", "yes": "Yes"}, self._by_seen)
-        self._switched = Switched(self._console, self.topic, self._listing)
+            recent.by_target()
+            choice(
+                "Acknowledged",
+                {"": "All", "no": "Not yet", "yes": "Yes"},
+                lambda event: recent.choose(acknowledged=_SEEN[event.args]),
+            )
+        recent.build(self._listing)
 
     def _listing(self, topic: Topic) -> Listing:
         return Listing(
@@ -105,7 +103,7 @@ class _Page:
             label="Events, newest first",
             empty="Nothing of this kind has happened.",
             on_act=self.act,
-            on_more=self._more,
+            on_more=self.recent.more,
             blocks=True,
         )
 
@@ -120,20 +118,4 @@ class _Page:
         alarms = self._console.hub.picture.alarms
         if event_id in alarms:
             alarms[event_id] = event
-        self._switched.topic.made_by(EventsFeed).due.set()
-
-    async def _by_severity(self, event: GenericEventArguments) -> None:
-        await self._show(replace(self._wanted, severity=event.args or None))
-
-    async def _by_target(self, target: Target | None) -> None:
-        await self._show(replace(self._wanted, target=target))
-
-    async def _by_seen(self, event: GenericEventArguments) -> None:
-        await self._show(replace(self._wanted, acknowledged=_SEEN[event.args]))
-
-    async def _more(self) -> None:
-        await self._show(self._wanted.more())
-
-    async def _show(self, wanted: EventsWanted) -> None:
-        self._wanted = wanted
-        await self._switched.show(wanted.key, EventsFeed(self._console, wanted))
+        self.recent.topic.made_by(EventsFeed).due.set()

@@ -15,6 +15,7 @@ from der_console.parts.value import Value
 from der_console.targets import Target
 from der_console.topics import Topic
 from der_console.trends import KEPT_S
+from der_console.turns import give_way
 
 _SITES = (
     Column("name", "Site"),
@@ -44,12 +45,12 @@ ASSET_COLUMNS = (
 async def show(console: Console) -> None:
     """The page."""
     topic = await console.show("fleet", FleetFeed(console))
-    with shell.page(console, "Fleet", under="Fleet"):
+    async with shell.page(console, "Fleet", under="Fleet"):
         with tag("div", "page-head"):
             words("Fleet", "h1")
             tag("span", "grow")
             link("Dispatch …", "/ui/dispatch", "button primary")
-        tiles(
+        await tiles(
             topic,
             Tile("Net power", "net", "MW", note="net_word"),
             Tile("Stored energy", "energy", "MWh", note="energy_of"),
@@ -60,11 +61,13 @@ async def show(console: Console) -> None:
         )
         with tag("div", "cols"):
             _chart(topic)
+            await give_way()
             with card("Sites", "sites"):
                 Listing(
                     topic, "sites", _SITES, label="Sites", empty="The inventory has no sites.", as_of="read"
                 )
                 Value(topic, "more_sites").classes("note")
+        await give_way()
         with card("Assets"):
             Value(topic, "assets_note").classes("note")
             if console.hub.picture.whole:

@@ -9,7 +9,7 @@ from der_console.parts.elements import link, tag, words
 _BACK = {"Fleet": "/", "Dispatch": "/ui/dispatch", "Agents": "/ui/agents"}
 
 
-def missing(
+async def missing(
     console: Console, kind: str, id_: str, *, under: str = "Fleet", known: bool | None = None, why: str = ""
 ) -> None:
     """Say that there is no such thing, or, while nothing is ``known`` of such things, that; tries again.
@@ -20,7 +20,7 @@ def missing(
     known = console.hub.picture.link.up if known is None else known
     context.client.status_code = 404 if known else 503
     title = f"No such {kind}" if known else "Nothing is known yet"
-    with shell.page(console, title, under=under):
+    async with shell.page(console, title, under=under):
         words(title, "h1")
         said = f"There is no {kind} {id_}. {why}".rstrip() if known else "The headend has not been heard yet."
         words(said, "p", "problem" if known else "notice")
@@ -34,4 +34,4 @@ def missing(
 async def no_page(console: Console, path: str) -> None:
     """The page of an address that leads nowhere."""
     await console.shell().ready()
-    missing(console, "page", path, known=True)
+    await missing(console, "page", path, known=True)

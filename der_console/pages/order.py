@@ -19,6 +19,7 @@ from der_console.parts.target_box import TargetBox
 from der_console.parts.value import Value
 from der_console.reasons import told
 from der_console.targets import Target
+from der_console.turns import give_way
 
 _SPLIT = (
     Column("asset", "Asset"),
@@ -57,7 +58,7 @@ class OrderForm:
         self._target = target
         await self._feed.choose(self.topic, target)
 
-    def build(self) -> None:
+    async def build(self) -> None:
         """The form, the target as it is now, and a place for the preview."""
         with tag("div", "cols order"):
             with (
@@ -69,8 +70,10 @@ class OrderForm:
                 with tag("div", "row"):
                     words("Preview the split", "button", "button primary", type="submit")
                     words("Nothing is sent yet.", "span", "note")
+            await give_way()
             with card("Target now", "target-now"):
                 self._target_now()
+            await give_way()
         form.on("submit", self._preview, args=[], js_handler="(event) => { event.preventDefault(); emit(); }")
         self._preview_card()
 

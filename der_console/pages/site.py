@@ -10,7 +10,7 @@ from der_console.pages.around import around
 from der_console.pages.fleet import ASSET_COLUMNS
 from der_console.pages.missing import missing
 from der_console.pages.power import power_card
-from der_console.parts.elements import card, link, tag, words
+from der_console.parts.elements import card, crumbs, link, tag, words
 from der_console.parts.grid import Grid
 from der_console.parts.tiles import EXPORT, IMPORT, Tile, tiles
 from der_console.targets import of_site
@@ -27,7 +27,7 @@ async def show(console: Console, site_id: str) -> None:
     topic = await console.show(f"site/{site_id}", SiteFeed(console, site_id))
     site = topic.made_by(SiteFeed).site
     if site is None:
-        missing(console, "site", site_id)
+        await missing(console, "site", site_id)
         return
 
     async def past(span: Span) -> Columns:
@@ -35,15 +35,13 @@ async def show(console: Console, site_id: str) -> None:
             return {"t": [], "s": [[] for _ in range(7)]}
         return await site_past(console.headend, site["assets"], span)
 
-    with shell.page(console, site["name"], under="Fleet"):
-        with tag("p", "crumbs"):
-            link("Fleet", "/")
-            words(f" / {site['location']}")
+    async with shell.page(console, site["name"], under="Fleet"):
+        crumbs(("Fleet", "/"), here=site["location"])
         with tag("div", "page-head"):
             words(site["name"], "h1")
             tag("span", "grow")
             link("Dispatch …", f"/ui/dispatch?site={site_id}", "button primary")
-        tiles(
+        await tiles(
             topic,
             Tile("Power", "power", "MW", note="word"),
             Tile("Stored energy", "energy", "MWh", note="energy_of"),
@@ -67,4 +65,4 @@ async def show(console: Console, site_id: str) -> None:
                 label=f"Assets of {site['name']}",
                 link="/ui/asset/",
             )
-        around(console, of_site(site))
+        await around(console, of_site(site))

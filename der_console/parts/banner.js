@@ -2,7 +2,15 @@
 export default {
   props: { topic: String, initial: Object, headend: String },
   template: `<div class="banner-place" role="alert"><div v-if="text" :class="['banner', { console: alone }]"><strong>{{ text }}</strong> <span>{{ what }}</span></div><p v-else-if="anew" class="notice">The connection to the console was lost at {{ anew }} and this page was loaded anew. Nothing was sent since; what had been typed is gone.</p></div>`,
+  // What fades with it is told by classes of the body: a `:has` there is looked at again for every row that scrolls by.
+  watch: {
+    lost: { immediate: true, handler: (yes) => document.body.classList.toggle("lost", yes) },
+    alone: { immediate: true, handler: (yes) => document.body.classList.toggle("unheard", yes) },
+  },
   computed: {
+    lost() {
+      return this.text !== "";
+    },
     alone() {
       return der.offlineSince() !== null;
     },

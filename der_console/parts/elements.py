@@ -24,6 +24,18 @@ def link(text: str, to: str, classes: str = "", **attributes: str | bool) -> Tex
     return words(text, "a", classes, href=to, **attributes)
 
 
+def crumbs(*way: tuple[str, str], here: str = "") -> None:
+    """The way to this page, as captions with their addresses, and what it is called at its end."""
+    with tag("p", "crumbs"):
+        for place, (caption, to) in enumerate(way):
+            if place:
+                words(" / ")
+            link(caption, to)
+        if here:
+            words(" / ")
+            words(here)
+
+
 def button(
     text: str,
     on_click: Callable[[], object],

@@ -6,6 +6,7 @@ from der_console.parts.elements import tag, words
 from der_console.parts.gauge import Gauge
 from der_console.parts.value import Value
 from der_console.topics import Topic
+from der_console.turns import give_way
 
 EXPORT, IMPORT = "towards export (+)", "towards import (−)"
 """Which way a headroom is."""
@@ -23,7 +24,7 @@ class Tile:
     words: str = ""
 
 
-def tiles(topic: Topic, *shown: Tile) -> None:
+async def tiles(topic: Topic, *shown: Tile) -> None:
     """A row of tiles, or several rows that are evenly filled where they do not fit."""
     with tag("dl", f"tiles of-{len(shown)}"):
         for tile in shown:
@@ -32,6 +33,7 @@ def tiles(topic: Topic, *shown: Tile) -> None:
                 with tag("dd"):
                     Value(topic, tile.key, unit=tile.unit)
                 _below(topic, tile)
+            await give_way()
 
 
 def _below(topic: Topic, tile: Tile) -> None:

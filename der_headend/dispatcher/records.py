@@ -16,7 +16,7 @@ from der_core.dispatch import Allocation, Dispatch
 from der_core.errors import Unavailable
 from der_core.lifecycle import State, Transition
 from der_headend.announcements import Announcements
-from der_headend.cursor import encode_moment
+from der_headend.cursor import encode_moment, newest
 from der_headend.dispatcher.tally import Tally
 from der_headend.fleet import Fleet
 from der_headend.ports import DispatchQuery, DispatchStore, Page, WriteBehind
@@ -154,6 +154,16 @@ class Records:
             return Page(found, stored.next_cursor)
         last = found[query.limit - 1]
         return Page(found[: query.limit], encode_moment(last.submitted_at, last.id))
+
+    def open_page(self, query: DispatchQuery) -> Page[Dispatch]:
+        """Those asked for that have not ended."""
+        found, next_cursor = newest(
+            filter(query.matches, self._open.values()),
+            lambda record: (record.submitted_at, record.id),
+            limit=query.limit,
+            cursor=query.cursor,
+        )
+        return Page([self.with_measured(record) for record in found], next_cursor)
 
     def release_all(self) -> None:
         """Wake whoever waits for anything: the headend is stopping."""

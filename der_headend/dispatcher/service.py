@@ -143,6 +143,10 @@ class Dispatcher:
         """Recorded dispatches, newest first, those still open as they are now."""
         return self._records.matching(query, await self._store.page(query))
 
+    def open_page(self, query: DispatchQuery) -> Page[Dispatch]:
+        """Dispatches that have not ended, newest first; the store is not asked, so it may be away."""
+        return self._records.open_page(query)
+
     async def cancel(self, dispatch_id: UUID) -> Dispatch:
         """Take a dispatch back; its assets return to rest (0 MW; PV and wind: no curtailment).
 

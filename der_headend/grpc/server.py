@@ -20,6 +20,12 @@ _OPTIONS = (
     ("grpc.http2.ping_timeout_ms", 20_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    # What grpc expects a connection to bring at once. It begins with 8 KiB, which the registration of a gateway passes;
+    # twice that is expected then, and a buffer of 64 KiB is kept at every connection for as long as it sends little.
+    ("grpc.experimental.tcp_read_chunk_size", 1_024),
+    # Without it there is no ping to each burst of data, of which the answer would only tell how much more than 64 KiB
+    # the path takes: more than an agent ever has on its way, and half of what the transport's threads do.
+    ("grpc.http2.bdp_probe", 0),
     # A whole fleet may come back at once. By default grpc cancels the calls beyond the first thousand that wait for us,
     # and each of them tries again; waiting costs less than that.
     ("grpc.server.max_pending_requests", CALLS_WAITING),

@@ -114,7 +114,7 @@ class AgentLink(AgentLinkServicer):
                 agent_id=session.agent_id,
                 heard_at=self._sessions.heard_before(session),
             ):
-                self._ingest.note(session, cleared)
+                self._ingest.note(cleared, agent_id=session.agent_id)
         _log.info(
             "agent connected",
             agent_id=session.agent_id,
@@ -147,23 +147,29 @@ class AgentLink(AgentLinkServicer):
         )
 
     async def _read(self, session: Session, context: _Context) -> str:
-        while True:
-            message: object = await context.read()
-            if not isinstance(message, pb.Uplink):
-                return CLOSED_BY_AGENT
-            self._sessions.heard(session)
-            match message.WhichOneof("message"):
-                case "record":
-                    self._record(session, message.record)
-                case "records":
-                    for record in message.records.records:
-                        self._record(session, record)
-                case "heartbeat":
-                    self._heartbeat(session, message.heartbeat)
-                case "register":
-                    return "registered twice on one stream"
-                case _:
-                    _log.debug("message of a later protocol passed over", agent_id=session.agent_id)
+        # No message is held while the next is awaited: that would be 10 KiB for each gateway that has nothing to say.
+        while (end := self._take(session, await context.read())) is None:
+            pass
+        return end
+
+    def _take(self, session: Session, message: object) -> str | None:
+        """Take in one message; the reason if it is the last."""
+        if not isinstance(message, pb.Uplink):
+            return CLOSED_BY_AGENT
+        self._sessions.heard(session)
+        match message.WhichOneof("message"):
+            case "record":
+                self._record(session, message.record)
+            case "records":
+                for record in message.records.records:
+                    self._record(session, record)
+            case "heartbeat":
+                self._heartbeat(session, message.heartbeat)
+            case "register":
+                return "registered twice on one stream"
+            case _:
+                _log.debug("message of a later protocol passed over", agent_id=session.agent_id)
+        return None
 
     def _record(self, session: Session, record: pb.Record) -> None:
         seq = record.seq

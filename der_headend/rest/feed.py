@@ -1,14 +1,15 @@
 """What an open ``/stream`` sends: changes as they happen, telemetry at the listener's own pace.
 
-Announcements wake the feed at once. Telemetry is read from the live columns when it is due: only assets with a newer
-sample, and no more than ``SAMPLES_AT_ONCE`` of them, so that one listener with a large fleet does not hold up
-others; the rest comes next time, in turn. A tick that was missed is not made up for.
+Announcements wake the feed at once. Telemetry is read from the live columns in rounds: only assets with a newer sample,
+no more than ``SAMPLES_PER_ROUND`` of them, the rest next time, in turn. A round comes in events of ``SAMPLES_AT_ONCE``
+with a breath between, so that neither making nor reading one holds up a dispatch. A round that was missed is not made
+up for.
 
 Everything that is sent carries as its ``id`` the listener's place among the announcements, so that one who watches
 little is not left behind either. Whoever was cut off comes back with it and gets what he missed.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -24,7 +25,11 @@ from der_headend.rest.services import Services
 from der_headend.rest.views import texts
 from der_headend.rest.views.fanout import sse
 
-SAMPLES_AT_ONCE = 1000
+SAMPLES_PER_ROUND = 1000
+SAMPLES_AT_ONCE = 50
+_BREATH_S = 0.01
+"""Between two events of a round: a full one takes 0.2 s, which is the least there is between rounds."""
+
 KEEPALIVE_S = 15.0
 _LOOK_UP_S = 0.5
 """How often a quiet feed looks whether it is to end."""
@@ -67,8 +72,8 @@ async def _feed(
 ) -> AsyncIterator[bytes]:
     clock = services.clock
     with services.announcements.listen(after=after) as listener:
-        due_s = clock.monotonic()
-        sent_s = due_s - KEEPALIVE_S
+        round_s = clock.monotonic()
+        sent_s = round_s - KEEPALIVE_S
         while not services.stopping.is_set():
             for announcement in listener.take():
                 if isinstance(announcement, Lost):
@@ -78,15 +83,16 @@ async def _feed(
                     sent_s = clock.monotonic()
                     yield _at(listener, services.fanout.announced(announcement))
             now_s = clock.monotonic()
-            if now_s >= due_s:
-                due_s = now_s + watch.telemetry_s
-                for event in telemetry.changed():
-                    sent_s = now_s
-                    yield _at(listener, event)
+            if now_s >= round_s:
+                round_s = now_s + watch.telemetry_s
+                telemetry.begin_round()
+            if telemetry.more:
+                sent_s = now_s
+                yield _at(listener, telemetry.event())
             if now_s >= sent_s + KEEPALIVE_S:
                 sent_s = now_s
                 yield _sign_of_life(listener)
-            await listener.wait(min(due_s - now_s, _LOOK_UP_S))
+            await listener.wait(_BREATH_S if telemetry.more else min(round_s - now_s, _LOOK_UP_S))
 
 
 def _at(listener: Listener, event: bytes) -> bytes:
@@ -105,19 +111,27 @@ class _Telemetry:
         self._services = services
         self._slots = slots
         self._seen_us = np.zeros(slots.shape, np.int64)
+        self._left = np.array([], np.int64)
         self._next = 0
 
-    def changed(self) -> Iterator[bytes]:
-        """One event with what is new, or none."""
-        now_us = self._services.fleet.timestamp_us[self._slots]
-        places = np.flatnonzero(now_us != self._seen_us)
-        if places.shape[0] > SAMPLES_AT_ONCE:
-            turn = int(np.searchsorted(places, self._next))
-            places = np.roll(places, -turn)[:SAMPLES_AT_ONCE]
-            self._next = int(places[-1]) + 1
-        if places.shape[0]:
-            self._seen_us[places] = now_us[places]
-            yield sse("telemetry", texts.array(self._services.fanout.samples(self._slots[places])))
+    @property
+    def more(self) -> bool:
+        """Whether something of this round is still to be sent."""
+        return len(self._left) > 0
+
+    def begin_round(self) -> None:
+        """Look for what is new; it begins behind what was sent last."""
+        places = np.flatnonzero(self._services.fleet.timestamp_us[self._slots] != self._seen_us)
+        turn = int(np.searchsorted(places, self._next))
+        self._left = np.roll(places, -turn)[:SAMPLES_PER_ROUND]
+
+    def event(self) -> bytes:
+        """The next event of the round."""
+        places, self._left = np.split(self._left, [SAMPLES_AT_ONCE])
+        slots = self._slots[places]
+        self._seen_us[places] = self._services.fleet.timestamp_us[slots]
+        self._next = int(places[-1]) + 1
+        return sse("telemetry", texts.array(self._services.fanout.samples(slots)))
 
 
 def _slots(services: Services, watch: Watch) -> NDArray[np.int64]:

@@ -7,6 +7,7 @@ import pytest
 
 from der_client import HeadendClient
 from der_client.fake import FakeHeadend
+from der_client.questions import PAGE
 from der_headend.store.memory import MemoryStore
 from der_headend.store.postgres import PostgresStore
 from kit.live_headend import Headend, LiveHeadend
@@ -61,7 +62,16 @@ def client(headend: Headend) -> Iterator[HeadendClient]:
         yield made
 
 
-def client_of(headend: Headend) -> HeadendClient:
+@pytest.fixture
+def by_twos(headend: Headend) -> Iterator[HeadendClient]:
+    """A client that asks for two entries of a list at once."""
+    with client_of(headend, page=2) as made:
+        yield made
+
+
+def client_of(headend: Headend, *, page: int = PAGE) -> HeadendClient:
     if isinstance(headend, FakeHeadend):
-        return HeadendClient("http://headend", transport=headend.transport, sleep=lambda _seconds: None)
-    return HeadendClient(headend.url)
+        return HeadendClient(
+            "http://headend", page=page, transport=headend.transport, sleep=lambda _seconds: None
+        )
+    return HeadendClient(headend.url, page=page)

@@ -48,6 +48,7 @@ def test_every_answer_has_the_keys_of_its_type(headend: Headend, client: Headend
         (record, models.Dispatch),
         (client.preview(site_id=GATEWAY_SITE, mw=12), models.Preview),
         (list(client.dispatches()), list[models.Dispatch]),
+        (list(client.open_dispatches()), list[models.Dispatch]),
         (list(client.events()), list[models.Event]),
         (client.heartbeat(BATTERY_A), models.Heartbeat),
         (list(client.heartbeats(BATTERY_A)), list[models.Heartbeat]),
@@ -77,13 +78,11 @@ def test_a_site_is_the_sum_of_its_assets(headend: Headend, client: HeadendClient
     assert [site["assets"] for site in client.sites(with_assets=False)] == [[], []]
 
 
-def test_lists_come_in_pages(client: HeadendClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = list(client.assets())
-    monkeypatch.setattr("der_client.exchange.PAGE", 2)
-    assert list(client.assets()) == whole
+def test_lists_come_in_pages(client: HeadendClient, by_twos: HeadendClient) -> None:
     sent = [client.dispatch(asset_id=BATTERY_A, mw=mw)["id"] for mw in range(5)][::-1]
-    assert [record["id"] for record in client.dispatches()] == sent
-    assert [record["id"] for record in client.dispatches(limit=3)] == sent[:3]
+    assert list(by_twos.assets()) == list(client.assets())
+    assert [record["id"] for record in by_twos.dispatches()] == sent
+    assert [record["id"] for record in by_twos.dispatches(limit=3)] == sent[:3]
 
 
 def test_an_agent_that_goes_and_comes_back(headend: Headend, client: HeadendClient) -> None:
@@ -226,6 +225,20 @@ def test_dispatches_are_filtered(client: HeadendClient) -> None:
     assert found(asset_id=CAMPUS_A) == [of_campus]
     assert set(found(state="active")) == {of_asset, of_campus}
     assert found(state="cancelled") == []
+
+
+def test_what_has_not_ended_is_listed_newest_first(client: HeadendClient) -> None:
+    of_asset = client.dispatch(asset_id=BATTERY_A, mw=5, wait="active")["id"]
+    ended = client.dispatch(asset_id=CAMPUS_A, mw=5, wait="active")["id"]
+    of_campus = client.dispatch(site_id=CAMPUS_SITE, mw=6, wait="active")["id"]
+    assert client.get_dispatch(ended)["state"] == "superseded"
+    assert [record["id"] for record in client.open_dispatches()] == [of_campus, of_asset]
+    assert [record["id"] for record in client.open_dispatches(limit=1)] == [of_campus]
+    assert [record["id"] for record in client.open_dispatches(site_id=GATEWAY_SITE)] == [of_asset]
+    assert [record["id"] for record in client.open_dispatches(asset_id=CAMPUS_A)] == [of_campus]
+    for id in (of_asset, of_campus):
+        client.cancel(id)
+    assert list(client.open_dispatches()) == []
 
 
 def test_a_battery_at_its_limit_refuses(headend: Headend, client: HeadendClient) -> None:

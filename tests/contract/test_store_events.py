@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from der_core.errors import Rejected
-from der_core.events import Event, Severity
+from der_core.events import Event, EventKind, Severity
 from der_headend.ports import Batch, EventQuery, StoredEvent
 from kit import records
 from kit.records import OTHER_SITE, SITE, A, B
@@ -58,17 +58,6 @@ async def test_acknowledged_or_not(stores: Stores) -> None:
     assert await found(stores, EventQuery(limit=10, acknowledged=False)) == [unseen]
 
 
-async def test_chosen_ones_with_filters_and_pages(stores: Stores) -> None:
-    first, second, third, other = (records.event(at) for at in range(4))
-    await put(stores, first, second, third, other)
-    chosen = frozenset({first.id, second.id, third.id, uuid4()})
-    page = await stores.events.page(EventQuery(limit=2, ids=chosen))
-    assert [stored.event for stored in page.items] == [third, second]
-    assert await found(stores, EventQuery(limit=2, ids=chosen, cursor=page.next_cursor)) == [first]
-    assert await found(stores, EventQuery(limit=2, ids=chosen, end=records.at(1))) == [first]
-    assert await found(stores, EventQuery(limit=2, ids=frozenset())) == []
-
-
 async def test_first_acknowledgement_counts(stores: Stores) -> None:
     happened = records.event(0)
     await put(stores, happened)
@@ -76,6 +65,22 @@ async def test_first_acknowledgement_counts(stores: Stores) -> None:
     second = await stores.events.acknowledge(happened.id, records.at(20))
     assert first == second == StoredEvent(happened, records.at(10))
     assert await stores.events.acknowledge(uuid4(), records.at(30)) is None
+
+
+async def test_open_alarms_are_those_raised_and_not_cleared(stores: Stores) -> None:
+    raised = records.event(1, kind=EventKind.RAISED)
+    cleared = [
+        records.event(2, kind=EventKind.RAISED, asset_id=B),
+        records.event(3, kind=EventKind.CLEARED, asset_id=B),
+    ]
+    again = [
+        records.event(4, kind=EventKind.RAISED, asset_id=None, code="spool_full"),
+        records.event(5, kind=EventKind.CLEARED, asset_id=None, code="spool_full"),
+        records.event(6, kind=EventKind.RAISED, asset_id=None, code="spool_full"),
+    ]
+    await put(stores, *again, records.event(9), *cleared, raised)
+    await stores.events.acknowledge(raised.id, records.at(20))
+    assert await stores.events.open_alarms() == [StoredEvent(raised, records.at(20)), StoredEvent(again[2])]
 
 
 async def test_malformed_cursor_is_rejected(stores: Stores) -> None:

@@ -89,6 +89,8 @@ def test_while_the_database_is_away_everything_live_goes_on_and_catches_up_by_it
         system.wait_for_mw(TWELVE_MW)
         assert len(system.get("/assets")) == 5
         assert system.agent(SITE_ID)["connected"] is True
+        assert [each["id"] for each in system.get("/dispatch/open")] == [record["id"]]
+        assert system.get("/events", active=True) == []
         refused = system.http.get(f"/telemetry/{ASSET_A}/history")
         assert (refused.status_code, refused.headers["content-type"]) == (503, "application/problem+json")
         assert int(refused.headers["retry-after"]) >= 1

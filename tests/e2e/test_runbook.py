@@ -85,6 +85,7 @@ def test_gateway_mode_demo_flow() -> None:
 def test_a_site_dispatch_beyond_the_limits_clamps_and_reports_what_is_unserved() -> None:
     with System() as system:
         system.start_agent(GATEWAY)
+        system.wait_for_mw({ASSET_A: 0.0, ASSET_B: 0.0, ASSET_C: 0.0})
         record = system.dispatch(site_id=SITE_ID, mw=150)
         assert (record["requested_mw"], record["mw"], record["clamped"]) == (150.0, 100.0, True)
         assert record["unserved_mw"] == pytest.approx(50.0)

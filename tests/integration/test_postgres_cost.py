@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import numpy as np
 import pytest
 from asyncpg.pool import PoolConnectionProxy
@@ -85,3 +86,15 @@ async def test_a_dispatch_on_its_way_to_its_agent_waits_for_one_statement(
     assert len(statements) == 1
     assert await store.dispatches.get(record.id) == record
     await store.close()
+
+
+async def test_rows_lie_in_order_of_asset_up_and_then_down(url: str) -> None:
+    store = new_store(url, assets=FLEET)
+    await store.open()
+    await store.commit(batch(FLEET, 1))
+    await store.commit(batch(FLEET, 1))
+    await store.close()
+    connection = await asyncpg.connect(url)
+    assets = [r["asset"] for r in await connection.fetch("select asset from telemetry order by ctid")]
+    await connection.close()
+    assert assets == [*range(1, FLEET + 1), *range(FLEET, 0, -1)]

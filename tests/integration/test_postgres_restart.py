@@ -6,7 +6,6 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from der_core.events import EventKind
 from der_core.lifecycle import State, Transition
 from der_headend.ports import Batch, HistoryQuery, SessionRecord
 from der_headend.store.postgres import PostgresStore
@@ -90,21 +89,6 @@ async def test_closed_session_stays_closed(store: PostgresStore) -> None:
     await put(store, once)
     (found,) = await store.sessions.recent(1)
     assert (found.disconnected_at, found.reason) == (records.at(5), "stopped")
-
-
-async def test_open_alarms_are_those_raised_and_not_cleared(store: PostgresStore) -> None:
-    raised = records.event(1, kind=EventKind.RAISED)
-    cleared = [
-        records.event(2, kind=EventKind.RAISED, asset_id=B),
-        records.event(3, kind=EventKind.CLEARED, asset_id=B),
-    ]
-    again = [
-        records.event(4, kind=EventKind.RAISED, asset_id=None, code="spool_full"),
-        records.event(5, kind=EventKind.CLEARED, asset_id=None, code="spool_full"),
-        records.event(6, kind=EventKind.RAISED, asset_id=None, code="spool_full"),
-    ]
-    await store.commit(Batch(events=[*again, records.event(9), *cleared, raised]))
-    assert await store.events.open_alarms() == [raised, again[2]]
 
 
 async def test_older_record_of_a_dispatch_does_not_replace_a_newer(store: PostgresStore) -> None:

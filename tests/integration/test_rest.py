@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
 from pydantic import BaseModel, TypeAdapter
 
+from der_core.errors import Unavailable
 from der_core.events import EventKind, Severity
 from der_core.lifecycle import State
 from der_core.registration import Registration
@@ -494,6 +495,43 @@ async def test_dispatch_history_is_newest_first_with_filters(client: httpx.Async
     assert await found(cursor=first.headers["X-Next-Cursor"]) == [0]
 
 
+async def away(*_args: object) -> NoReturn:
+    """What a store does that is away."""
+    raise Unavailable("database_unavailable", "the database does not answer", retry_after_s=1.0)
+
+
+async def test_what_is_open_is_known_while_the_store_is_away(
+    client: httpx.AsyncClient, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = one(Dispatch, await client.post("/dispatch", json={"asset_id": str(A), "mw": 1}), 202)["id"]
+    await client.delete(f"/dispatch/{ended}")
+    orders: tuple[dict[str, Any], ...] = (
+        {"asset_id": str(A)},
+        {"asset_id": str(B)},
+        {"site_id": str(OTHER_SITE)},
+    )
+    sent = []
+    for order in orders:
+        world.clock.advance(1)
+        sent.append(one(Dispatch, await client.post("/dispatch", json={**order, "mw": 1}), 202)["id"])
+    for part in (world.store.dispatches, world.store.events):
+        monkeypatch.setattr(part, "page", away)
+    monkeypatch.setattr(world.store.dispatches, "get", away)
+    problem(await client.get("/dispatch/history"), 503, "database_unavailable")
+
+    async def found(**params: str | int) -> list[int]:
+        answer = await client.get("/dispatch/open", params=params)
+        return [sent.index(record["id"]) for record in many(Dispatch, answer)]
+
+    assert await found() == [2, 1, 0]
+    assert await found(site_id=str(SITE)) == [1, 0]
+    assert await found(asset_id=str(A)) == [0]
+    first = await client.get("/dispatch/open", params={"limit": 2})
+    assert await found(cursor=first.headers["X-Next-Cursor"]) == [0]
+    one(Dispatch, await client.delete(f"/dispatch/{sent[0]}"))
+    assert await found() == [2, 1]
+
+
 # ----------------------------------------------------------------------------------------------- events, heartbeats
 
 
@@ -518,7 +556,9 @@ async def test_events_newest_first_with_filters(client: httpx.AsyncClient, world
     assert await found(cursor=first.headers["X-Next-Cursor"]) == [0]
 
 
-async def test_alarms_that_are_raised_now(client: httpx.AsyncClient, world: World) -> None:
+async def test_alarms_that_are_raised_now(
+    client: httpx.AsyncClient, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     session = await world.connect(gateway())
     trip, leak = (
         records.event(at, kind=EventKind.RAISED, code=code) for at, code in ((1, "trip"), (2, "leak"))
@@ -537,6 +577,7 @@ async def test_alarms_that_are_raised_now(client: httpx.AsyncClient, world: Worl
     )
     assert await found(site_id=str(OTHER_SITE)) == await found(severity="critical") == []
     await client.post(f"/events/{leak.id}/ack")
+    monkeypatch.setattr(world.store.events, "page", away)
     assert await found() == await found(acknowledged=True) == [str(leak.id)]
     assert await found(acknowledged=False) == []
 

@@ -94,7 +94,7 @@ async def test_telemetry_waits_for_its_time_and_announcements_do_not(
 async def test_large_fleet_comes_in_turns(
     world: World, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feeds, "SAMPLES_AT_ONCE", 3)
+    monkeypatch.setattr(feeds, "SAMPLES_PER_ROUND", 3)
     everybody = {asset.id: 0.0 for asset in world.fleet.assets}
     seen: list[str] = []
     world.show(everybody)
@@ -104,6 +104,18 @@ async def test_large_fleet_comes_in_turns(
         world.clock.advance(1)
         world.show(everybody)
     assert sorted(seen) == sorted(str(id) for id in list(everybody) * 3)
+
+
+async def test_a_round_comes_in_small_events(
+    world: World, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeds, "SAMPLES_AT_ONCE", 2)
+    everybody = [asset.id for asset in world.fleet.assets]
+    world.show(dict.fromkeys(everybody, 0.0))
+    events = events_in(feed(services, Watch(telemetry_s=60)))
+    sent = [await upcoming(events) for _ in range(len(everybody) // 2)]
+    assert [len(event.data) for event in sent] == [2] * (len(everybody) // 2)
+    assert [sample["asset_id"] for event in sent for sample in event.data] == list(map(str, everybody))
 
 
 async def test_dispatches_and_links_are_announced(world: World, services: Services) -> None:

@@ -128,23 +128,8 @@ class LiveHeadend:
         )
         until_s = None if command.duration_s is None else self.world.clock.monotonic() + command.duration_s
         for state in (State.ACKNOWLEDGED, State.ACTIVE):
-            self._report(
-                gateway,
-                command.dispatch_id,
-                [
-                    AllocationReport(
-                        asset_id=share.asset_id,
-                        state=state,
-                        weight=share.weight,
-                        raw_mw=share.raw_mw,
-                        clamped_mw=share.clamped_mw,
-                        mw=share.mw,
-                        applied_mw=share.mw if state is State.ACTIVE else None,
-                        note=share.reason,
-                    )
-                    for share in made.shares
-                ],
-            )
+            parts = [AllocationReport.of_share(share, state) for share in made.shares]
+            self._report(gateway, command.dispatch_id, parts)
         for share in made.shares:
             before = gateway.in_force.get(share.asset_id)
             gateway.in_force[share.asset_id] = (command.dispatch_id, until_s)

@@ -12,6 +12,7 @@ from der_cli.processes import Process
 from der_cli.world import World
 from der_client import HeadendClient
 from der_client.fake import FakeHeadend as BehavingHeadend
+from der_client.fake.announcements import Watch
 from kit.fake_headend import NOW, FakeHeadend
 
 
@@ -81,3 +82,15 @@ class Desk(Keyboard):
     def transport(self) -> httpx.BaseTransport:
         """What stands in for the network."""
         return self.headend.transport
+
+    def store_hangs(self) -> None:
+        """From now on nothing comes of a question for which the headend would ask its store."""
+        answer = self.headend.answer
+
+        def hanging(request: httpx.Request) -> httpx.Response | Watch:
+            path, raised_now = request.url.path, request.url.params.get("active") == "true"
+            if path.endswith("/history") or (path == "/events" and not raised_now):
+                raise httpx.ReadTimeout("")
+            return answer(request)
+
+        self.headend.answer = hanging  # type: ignore[method-assign]

@@ -94,3 +94,18 @@ def test_an_inventory_is_in_order_of_id() -> None:
     assert list(inventory.assets) == [ASSET.id, second.id]
     assert inventory.assets_of(SITE.id) == (ASSET, second)
     assert inventory.assets_of(ASSET.id) == ()
+
+
+def test_an_asset_of_an_inventory_is_found_by_its_id_and_by_its_place() -> None:
+    second = replace(ASSET, id=UUID("8ba7b810-9dad-11d1-80b4-00c04fd430c8"))
+    inventory = Inventory([SITE], [second, ASSET])
+    assert inventory.in_order == (ASSET, second)
+    assert dict(inventory.places) == {ASSET.id: 0, second.id: 1}
+    assert dict(inventory.assets) == {ASSET.id: ASSET, second.id: second}
+    assert len(inventory.assets) == 2
+    assert inventory.assets.get(SITE.id) is None
+
+
+def test_no_two_assets_of_an_inventory_have_the_same_id() -> None:
+    with pytest.raises(ValueError, match="twice"):
+        Inventory([SITE], [ASSET, replace(ASSET, name="GT-BESS-B")])

@@ -15,6 +15,7 @@ from der_cli.doctor.command import diagnose
 from der_cli.doctor.facts import DatabaseStatus, Facts
 from der_cli.doctor.files import read_all
 from der_cli.doctor.findings import Finding, Verdict
+from der_cli.processes import Process
 from der_runtime.addresses import HostPort
 from kit.doctor import (
     AGENT_PROCESS,
@@ -277,6 +278,43 @@ def test_an_agent_of_another_headend_of_this_machine_is_not_ours() -> None:
     theirs = replace(AGENT_PROCESS, pid=21, environ={"HEADEND_GRPC": "127.0.0.1:4002", "SITE_ID": B})
     both = replace(HEALTHY, processes=[other, HEADEND_PROCESS, AGENT_PROCESS, theirs])
     assert [finding for finding in diagnose(both) if not finding.verdict.healthy] == []
+
+
+ELSEWHERE = replace(
+    AGENT_PROCESS, environ={"HEADEND_GRPC": "127.0.0.1:50071", "SITE_ID": SITE_ID}, cwd=Path("/elsewhere")
+)
+"""An agent from another folder that calls where nothing listens."""
+
+
+def test_an_agent_from_another_folder_that_calls_a_dead_port_is_missed_here() -> None:
+    facts = replace(answering(agents=[]), processes=[HEADEND_PROCESS, ELSEWHERE])
+    assert found(facts, "gRPC port mismatch").verdict is Verdict.PROBLEM
+    assert facts.agent_processes == [ELSEWHERE]
+    assert found(facts, "Agents don't appear in /agents").verdict is Verdict.PROBLEM
+
+
+@pytest.mark.parametrize(
+    ("facts", "elsewhere"),
+    [
+        pytest.param(HEALTHY, ELSEWHERE, id="its assets are served"),
+        pytest.param(
+            replace(answering(agents=[]), listens=lambda _at: True), ELSEWHERE, id="somebody listens there"
+        ),
+        pytest.param(
+            answering(agents=[]),
+            replace(ELSEWHERE, environ={"HEADEND_GRPC": "192.0.2.1:50071", "SITE_ID": SITE_ID}),
+            id="it calls another machine",
+        ),
+        pytest.param(
+            answering(agents=[]),
+            replace(ELSEWHERE, environ={"HEADEND_GRPC": "127.0.0.1:50071", "SITE_ID": B}),
+            id="its site is not known here",
+        ),
+    ],
+)
+def test_an_agent_from_another_folder_is_left_out_otherwise(facts: Facts, elsewhere: Process) -> None:
+    facts = replace(facts, processes=[HEADEND_PROCESS, elsewhere])
+    assert (facts.agent_processes, facts.strangers) == ([], 1)
 
 
 def test_a_stranger_s_headend_is_mentioned_and_nobody_is_sent_there() -> None:

@@ -309,6 +309,31 @@ class TestDispatches:
         assert desk.der("release", "--all", typed="y\n").exit_code == 0
         assert desk.der("release", "--all").stdout == "Nothing to release.\n"
 
+    def test_all_is_released_while_the_store_hangs(self, desk: Desk) -> None:
+        sent = {ordered(desk, "--site", site, "--mw", "5") for site in ("Campus-Test", "Gateway-Test")}
+        desk.store_hangs()
+        result = desk.der("release", "--all", "--yes", "--json")
+        assert {(d["id"], d["state"]) for d in json.loads(result.stdout)} == {
+            (id, "cancelled") for id in sent
+        }
+
+    def test_all_are_told_before_one_is_waited_for(self, desk: Desk) -> None:
+        for site in ("Campus-Test", "Gateway-Test"):
+            ordered(desk, "--site", site, "--mw", "5")
+            desk.headend.disconnect(CAMPUS_SITE if site == "Campus-Test" else GATEWAY_SITE)
+        waits: list[float] = []
+        answer = desk.headend.answer
+
+        def noting(request: httpx.Request) -> object:
+            if request.method == "DELETE":
+                waits.append(float(request.url.params["timeout_s"]))
+            return answer(request)
+
+        desk.headend.answer = noting  # type: ignore[method-assign, assignment]
+        result = desk.der("release", "--all", "--yes")
+        assert (result.exit_code, waits) == (1, [0.0, 0.0, 5.0, 5.0])
+        assert "2 not confirmed by the agent yet" in result.stderr
+
     def test_one_that_can_not_be_released_does_not_keep_the_others(self, desk: Desk) -> None:
         stuck, other = (
             ordered(desk, "--site", site, "--mw", "5") for site in ("Campus-Test", "Gateway-Test")

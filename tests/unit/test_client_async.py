@@ -38,6 +38,7 @@ ASKED: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("history", (BATTERY_A,), {"resolution": "1m"}),
     ("preview", (), {"site_id": GATEWAY_SITE, "mw": 12}),
     ("dispatches", (), {"limit": 3}),
+    ("open_dispatches", (), {"limit": 3}),
     ("events", (), {"active": True}),
     ("heartbeat", (BATTERY_A,), {}),
     ("heartbeats", (BATTERY_A,), {}),

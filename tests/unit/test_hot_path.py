@@ -40,8 +40,8 @@ class Copying:
         self.sizes: list[int] = []
 
     async def commit(self, batch: Batch) -> None:
-        for rows in samples.gathered(batch.rows):
-            self.sizes.append(samples.encode(rows, self.catalogue).shape[0])
+        for rows in samples.gathered(batch.rows, self.catalogue.keys):
+            self.sizes.append(sum(record.shape[0] for record in samples.encode(rows, self.catalogue)))
 
     async def mark(self, spool_id: UUID) -> int:
         return 0

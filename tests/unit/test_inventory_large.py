@@ -267,6 +267,7 @@ def write(file: Path, assets: int) -> None:
 
 def test_an_asset_costs_few_calls_and_few_bytes(file: Path) -> None:
     write(file, 3000)
+    load_inventory(file)  # what is made once, as the patterns of the shapes, is made now
 
     calls = calls_of(lambda: load_inventory(file))
     gc.collect()
@@ -279,7 +280,7 @@ def test_an_asset_costs_few_calls_and_few_bytes(file: Path) -> None:
 
     assert len(fleet.assets) == 3000
     assert calls / 3000 < 12
-    assert kept_bytes / 3000 < 550
+    assert kept_bytes / 3000 < 470
     assert peak_bytes - kept_bytes < 4_000_000  # the piece of the file at hand, however long the file is
 
 

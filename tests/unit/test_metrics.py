@@ -102,6 +102,7 @@ async def test_sessions_and_heartbeats() -> None:
     found = scraped(world)
     assert found["der_agent_records_dropped_total"] == 10
     assert (found["der_sessions"], found["der_agent_spool_bytes"], found["der_assets_served"]) == (0, 0, 0)
+    assert found["der_agents_lost"] == 1
     closed = {
         name: found[f"der_sessions_closed_total|{name}"] for name in ("replaced", "agent_closed", "link_lost")
     }
@@ -141,7 +142,7 @@ async def test_the_dispatches_of_an_earlier_run_are_open_and_not_counted_as_ende
 async def test_alarms_listeners_and_what_they_lost() -> None:
     world = World()
     trip = records.event(0, kind=EventKind.RAISED, severity=Severity.CRITICAL)
-    world.alarms.note(trip, agent_id=None)
+    world.alarms.note(trip, agent_id="gateway")
     with world.announcements.listen() as listener:
         for _ in range(1003):
             world.announcements.announce(trip)

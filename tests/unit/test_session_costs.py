@@ -1,20 +1,24 @@
 """What a session costs, in counts: thousands of agents are connected to one headend."""
 
 import asyncio
+import sys
 import tracemalloc
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from der_core.assets import Inventory, Site
 from der_core.registration import Registration
-from der_core.signals import CATALOGUE
+from der_core.signals import CATALOGUE, CORE_SIGNALS
 from der_headend.fleet import Fleet
+from der_headend.grpc.servicer import AgentLink
 from der_headend.sessions import Session, Sessions
 from der_runtime.clock import ManualClock
 from der_wire._gen import agent_link_pb2 as pb
 from der_wire.registration import registration_from_wire
-from kit.headend import SITE, NotingLink, battery
+from kit import raw_agent
+from kit.headend import SITE, A, NotingLink, World, battery
 
 AGENTS = 500
 BYTES_PER_SESSION = 5_000
@@ -82,6 +86,50 @@ def test_a_session_holds_little_memory(sessions: Sessions) -> None:
     tracemalloc.stop()
     assert len(kept) == AGENTS
     assert (after - before) / AGENTS < BYTES_PER_SESSION
+
+
+def test_a_signal_that_agents_register_and_never_send_takes_nothing_per_asset(sessions: Sessions) -> None:
+    connect_all(sessions)
+    assert [*sessions._fleet.columns] == [signal.name for signal in CORE_SIGNALS]
+
+
+class Talking:
+    """An agent's stream, which notes each time it is read how many hold on to what it said before."""
+
+    def __init__(self, introduction: pb.Uplink) -> None:
+        self._ahead = [introduction, *(pb.Uplink(heartbeat=pb.Heartbeat(at_us=n)) for n in range(1, 4))]
+        self._said: pb.Uplink | None = None
+        self.holders: list[int] = []
+
+    def peer(self) -> str:
+        return "ipv4:127.0.0.1:1"
+
+    async def read(self) -> pb.Uplink | None:
+        if self._said is not None:
+            self.holders.append(sys.getrefcount(self._said))
+        self._said = self._ahead.pop(0) if self._ahead else None
+        return self._said
+
+    async def write(self, _message: pb.Downlink) -> None:
+        pass
+
+
+async def test_nothing_is_kept_of_a_message_while_the_next_is_awaited() -> None:
+    world = World()
+    link: Any = AgentLink(
+        sessions=world.sessions,
+        dispatcher=world.dispatcher,
+        ingest=world.ingest,
+        alarms=world.alarms,
+        clock=world.clock,
+        version="",
+        room=10_000,
+    )
+    stream = Talking(pb.Uplink(register=raw_agent.registration(str(SITE), [str(A)])))
+
+    await link.Connect(None, stream)
+
+    assert stream.holders == [2, 2, 2, 2]  # the stream itself, and the call that counts
 
 
 def test_agents_of_a_kind_share_their_catalogue_of_signals() -> None:

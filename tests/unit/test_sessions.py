@@ -2,13 +2,14 @@
 
 import asyncio
 from dataclasses import replace
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from der_core.errors import Conflict, Rejected
 from der_core.registration import RegisteredAsset
-from kit.headend import OTHER_SITE, A, B, World, gateway, link_of
+from der_headend.sessions import CLOSED_BY_AGENT, HEARTBEAT_MISSED, LINK_LOST
+from kit.headend import OTHER_SITE, A, B, C, World, gateway, link_of
 
 
 async def test_a_newer_session_replaces_the_older_and_at_most_one_is_open() -> None:
@@ -105,9 +106,47 @@ async def test_who_served_an_asset_last_is_known_after_it_left() -> None:
     assert world.sessions.last_agent_of(B) is None
 
 
+async def test_lost_are_those_that_are_missed_and_did_not_go_on_purpose() -> None:
+    world = World()
+
+    async def comes_and_goes(asset_id: UUID, agent_id: str, reason: str) -> None:
+        session = await world.connect(gateway(asset_id, agent_id=agent_id))
+        world.sessions.close(session.id, reason)
+
+    def lost() -> list[str]:
+        return [entry.agent_id for entry in world.sessions.lost()]
+
+    await comes_and_goes(A, "cut", LINK_LOST)
+    await comes_and_goes(B, "silent", HEARTBEAT_MISSED)
+    await comes_and_goes(C, "stopped", CLOSED_BY_AGENT)
+    assert lost() == ["cut", "silent"]
+    restarted = World()
+    restarted.sessions.restore(reversed([each for each in world.session_changes if each.disconnected_at]))
+    assert {entry.agent_id for entry in restarted.sessions.lost()} == {"cut", "silent"}
+    await world.connect(gateway(A, agent_id="cut"))
+    assert lost() == ["silent"]
+    await comes_and_goes(B, "its successor", CLOSED_BY_AGENT)
+    assert lost() == []
+
+
 async def test_a_session_keeps_no_second_copy_of_its_part_of_the_inventory() -> None:
     world = World()
     session = await world.connect(gateway(A, B))
 
     assert session.registration.assets == ()
     assert all(kept is world.fleet.inventory.assets[kept].id for kept in session.record.asset_ids)
+
+
+async def test_of_an_earlier_run_no_second_copy_is_kept_either() -> None:
+    world, gone = World(), UUID(int=1)
+    ended = (await World().connect(gateway(A, B))).record
+    as_read = [replace(ended, asset_ids=tuple(UUID(str(i)) for i in (gone, A, B))) for _ in range(2)]
+
+    world.sessions.restore(as_read)
+
+    entry = world.sessions.agent(ended.agent_id)
+    assert entry is not None
+    first, second = (record.asset_ids for record in entry.sessions)
+    assert first == (gone, A, B)
+    assert all(kept is world.fleet.inventory.assets[kept].id for kept in first[1:])
+    assert second is first

@@ -6,14 +6,15 @@ from fastapi import APIRouter, Body, Header, Query
 from fastapi.openapi.models import Example
 from fastapi.responses import JSONResponse, StreamingResponse
 
+from der_core.dispatch import Dispatch as DispatchRecord
 from der_core.lifecycle import State
-from der_headend.ports import DispatchQuery
+from der_headend.ports import DispatchQuery, Page
 from der_headend.rest import idempotency
 from der_headend.rest.models.dispatch import Dispatch, Order, Preview
 from der_headend.rest.parameters import Cursor, DispatchId, End, Limit, OfAsset, OfSite, Start, TimeoutS
 from der_headend.rest.problems import documented
 from der_headend.rest.replies import LISTED, listing, reply
-from der_headend.rest.services import Provided
+from der_headend.rest.services import Provided, Services
 from der_headend.rest.views import records
 
 router = APIRouter(prefix="/dispatch", tags=["dispatch"])
@@ -89,8 +90,26 @@ async def dispatch_history(
             limit=limit, cursor=cursor, asset_id=asset_id, site_id=site_id, state=state, start=start, end=end
         )
     )
-    inventory = services.fleet.inventory
-    return listing((records.dispatch(record, inventory) for record in found.items), found.next_cursor)
+    return _listed(services, found)
+
+
+@router.get("/open", response_model=list[Dispatch], responses=LISTED | documented(422))
+async def open_dispatches(
+    services: Provided,
+    *,
+    asset_id: OfAsset = None,
+    site_id: OfSite = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> StreamingResponse:
+    """Dispatches that have not ended, newest first: all that is in force, on its way or waiting.
+
+    Answered from memory, also while the database is away.
+    """
+    found = services.dispatcher.open_page(
+        DispatchQuery(limit=limit, cursor=cursor, asset_id=asset_id, site_id=site_id)
+    )
+    return _listed(services, found)
 
 
 @router.get("/{dispatch_id}", response_model=Dispatch, responses=documented(404, 422, 503))
@@ -115,3 +134,8 @@ async def cancel_dispatch(
     await services.dispatcher.cancel(dispatch_id)
     record = await services.dispatcher.wait(dispatch_id, State.CANCELLED, timeout_s)
     return reply(records.dispatch(record, services.fleet.inventory), 200 if record.state.final else 202)
+
+
+def _listed(services: Services, found: Page[DispatchRecord]) -> StreamingResponse:
+    inventory = services.fleet.inventory
+    return listing((records.dispatch(record, inventory) for record in found.items), found.next_cursor)

@@ -38,20 +38,18 @@ async def list_events(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> StreamingResponse:
-    """Events, newest first."""
-    found = await services.events.page(
-        EventQuery(
-            limit=limit,
-            cursor=cursor,
-            asset_id=asset_id,
-            site_id=site_id,
-            severity=severity,
-            acknowledged=acknowledged,
-            ids=frozenset(event.id for event in services.alarms.active()) if active else None,
-            start=start,
-            end=end,
-        )
+    """Events, newest first. Those with `active` are answered from memory, also while the database is away."""
+    query = EventQuery(
+        limit=limit,
+        cursor=cursor,
+        asset_id=asset_id,
+        site_id=site_id,
+        severity=severity,
+        acknowledged=acknowledged,
+        start=start,
+        end=end,
     )
+    found = services.alarms.page(query) if active else await services.events.page(query)
     return listing((records.stored_event(record) for record in found.items), found.next_cursor)
 
 
@@ -80,4 +78,5 @@ async def acknowledge_event(services: Provided, event_id: EventId) -> JSONRespon
     record = await services.events.acknowledge(event_id, services.clock.now())
     if record is None:
         raise NotFound("unknown_event", f"no event {event_id}; GET /events lists them", field="event_id")
+    services.alarms.acknowledged(record)
     return reply(records.stored_event(record))

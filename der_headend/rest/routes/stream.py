@@ -28,7 +28,10 @@ Sent back as `Last-Event-ID`, the last `id` makes a new stream go on where the o
 async def stream(
     services: Provided,
     telemetry_s: Annotated[
-        float, Query(ge=0.2, le=60, allow_inf_nan=False, description="seconds between two telemetry events")
+        float,
+        Query(
+            ge=0.2, le=60, allow_inf_nan=False, description="seconds between two rounds of telemetry events"
+        ),
     ] = 1.0,
     site_id: OfSite = None,
     asset_id: OfAsset = None,

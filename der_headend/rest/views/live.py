@@ -116,7 +116,7 @@ class Live:
             "headroom_down_mw": math.fsum(down) if down else None,
             "assets_online": len(up),
             "assets_total": len(members),
-            "alarms": len(self.alarms.active_by_site(site.id)),
+            "alarms": self.alarms.count(site.id),
         }
         yield f'{texts.encoded(together)[:-1]},"assets":['
         separator = ""

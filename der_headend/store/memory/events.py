@@ -35,7 +35,7 @@ class MemoryEvents:
         found: list[StoredEvent] = []
         for id in self._timeline.newest_first(cursor=query.cursor, start=query.start, end=query.end):
             record = self._records[id]
-            if not _matches(record, query):
+            if not query.matches(record):
                 continue
             if len(found) == query.limit:
                 return Page(found, encode_moment(found[-1].event.at, found[-1].event.id))
@@ -50,24 +50,14 @@ class MemoryEvents:
         self._records[event_id] = replace(record, acknowledged_at=at)
         return self._records[event_id]
 
-    async def open_alarms(self) -> Sequence[Event]:
+    async def open_alarms(self) -> Sequence[StoredEvent]:
         """The ``raised`` events that no later ``cleared`` one has ended, oldest first."""
-        alarms: dict[tuple[UUID, UUID | None, str], Event] = {}
-        for event in sorted((record.event for record in self._records.values()), key=lambda e: e.at):
+        alarms: dict[tuple[UUID, UUID | None, str], StoredEvent] = {}
+        for record in sorted(self._records.values(), key=lambda record: record.event.at):
+            event = record.event
             key = (event.site_id, event.asset_id, event.code)
             if event.kind is EventKind.CLEARED:
                 alarms.pop(key, None)
             elif event.kind is EventKind.RAISED:
-                alarms[key] = event
+                alarms[key] = record
         return list(alarms.values())
-
-
-def _matches(record: StoredEvent, query: EventQuery) -> bool:
-    event = record.event
-    return (
-        (query.ids is None or event.id in query.ids)
-        and (query.acknowledged is None or (record.acknowledged_at is not None) == query.acknowledged)
-        and (query.asset_id is None or event.asset_id == query.asset_id)
-        and (query.site_id is None or event.site_id == query.site_id)
-        and (query.severity is None or event.severity is query.severity)
-    )

@@ -102,7 +102,7 @@ class Catalogue:
                 _DOUBLE(asset.min_mw),
                 _DOUBLE(asset.max_mw),
             )
-            for asset in self._inventory.assets.values()
+            for asset in self._inventory.in_order
         )
         while piece := b"".join(islice(rows, _ROWS_AT_ONCE)):
             yield piece

@@ -51,7 +51,6 @@ class PostgresEvents:
                 *before,
                 query.limit + 1,
                 query.acknowledged,
-                None if query.ids is None else list(query.ids),
             )
         found = [_stored(record) for record in records[: query.limit]]
         more = len(records) > query.limit
@@ -63,10 +62,10 @@ class PostgresEvents:
             record = await connection.fetchrow(_SQL["acknowledge"], event_id, at)
         return None if record is None else _stored(record)
 
-    async def open_alarms(self) -> Sequence[Event]:
+    async def open_alarms(self) -> Sequence[StoredEvent]:
         """The alarms that were raised and not cleared, oldest first."""
         async with self._database.connection() as connection:
-            return [_stored(record).event for record in await connection.fetch(_SQL["open_alarms"])]
+            return [_stored(record) for record in await connection.fetch(_SQL["open_alarms"])]
 
 
 def _stored(record: asyncpg.Record) -> StoredEvent:

@@ -9,6 +9,7 @@ Samples have connections of their own, so that a dispatch need not wait behind t
 """
 
 from collections.abc import Iterable
+from itertools import cycle
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -58,6 +59,9 @@ class PostgresJournal:
         self._clock = clock
         self._writer_id = writer_id
         self._tried: dict[int, tuple[Batch, UUID]] = {}
+        # Rows are written in order of asset, up and then down: so a page where the one begins and the other ends holds
+        # neighbours too, and not the first asset with the last, between which an index by pages would see all others.
+        self._directions = cycle((slice(None), slice(None, None, -1)))
         self._newest = EPOCH
         self.rows_too_old = 0
         """Samples older than what is kept, which were not stored."""
@@ -94,8 +98,8 @@ class PostgresJournal:
     async def _commit_samples(self, batch: Batch) -> None:
         # The batch is held on to until its outcome is known, so no other can have its identity meanwhile.
         _, batch_id = self._tried.setdefault(id(batch), (batch, uuid4()))
-        kept = self._kept(samples.gathered(batch.rows))
-        await self._catalogue.learn(self._bulk, {name for rows in kept for name in rows.columns})
+        kept = self._kept(samples.gathered(batch.rows, self._catalogue.keys))
+        await self._catalogue.learn(self._bulk, {name for rows in batch.rows for name in rows.columns})
         await self._make_room(batch, kept)
         claimed = False
         try:
@@ -125,7 +129,8 @@ class PostgresJournal:
         return True
 
     async def _put_samples(self, connection: Connection, kept: list[Rows]) -> None:
-        records = (samples.encode(rows, self._catalogue) for rows in kept)
+        turned = (rows.part(next(self._directions)) for rows in kept)
+        records = (record for rows in turned for record in samples.encode(rows, self._catalogue))
         await connection.copy_to_table(
             samples.TABLE, source=chunks(records), columns=samples.COLUMNS, format="binary"
         )
@@ -133,10 +138,11 @@ class PostgresJournal:
 
     async def _make_room(self, batch: Batch, kept: Iterable[Rows]) -> None:
         database = self._bulk if batch.rows else self._small
-        # A partition begins with a minute.
-        minutes = {
-            minute for rows in kept for minute in np.unique(rows.timestamps_us // ONE_MINUTE_US).tolist()
-        }
+        # A partition begins with a minute, and most samples are of the minute of the one before.
+        minutes: set[int] = set()
+        for rows in kept:
+            each = rows.timestamps_us // ONE_MINUTE_US
+            minutes.update(each[np.diff(each, prepend=-1) != 0].tolist())
         moments = [moment(minute * ONE_MINUTE_US) for minute in minutes]
         await self._partitions.provide(database, samples.TABLE, moments)
         await self._partitions.provide(database, HEARTBEATS, [h.received_at for h in batch.heartbeats])

@@ -196,16 +196,16 @@ class Rollups:
         self._tally.passed(self._through_us)  # what is older was noted as late, and is made from samples
         now = self._clock.now()
         for rows in samples:
+            self._pace.note(rows.timestamps_us, now)
+            self._newest_us = max(self._newest_us, int(rows.timestamps_us.max()))
             for begin in range(0, rows.size, ROWS_AT_ONCE):
-                part = slice(begin, begin + ROWS_AT_ONCE)
-                slots, timestamps_us = rows.slots[part], rows.timestamps_us[part]
-                values = np.full((slots.shape[0], signals), np.nan)
-                for name, column in rows.columns.items():
-                    if name in columns:
-                        values[:, columns[name]] = recode(column[part], self._catalogue.to_stored(name))
-                self._finished += self._tally.add(slots, timestamps_us, values)
-                self._pace.note(timestamps_us, now)
-                self._newest_us = max(self._newest_us, int(timestamps_us.max()))
+                part = rows.part(slice(begin, begin + ROWS_AT_ONCE))
+                values = {
+                    columns[name]: recode(column, self._catalogue.to_stored(name))
+                    for name, column in part.columns.items()
+                    if name in columns
+                }
+                self._finished += self._tally.add(part.slots, part.timestamps_us, values)
                 await asyncio.sleep(0)  # let others go on in between
         if sum(len(buckets) for _, buckets in self._finished) > _MOST_FINISHED:
             with suppress(Unavailable, Defect):  # the samples are stored, whatever becomes of their buckets
@@ -228,7 +228,7 @@ class Rollups:
                 if spoiled is None:
                     unmade.append(window)
                 elif spoiled.shape[0]:
-                    late.append(_late(np.full(spoiled.shape[0], begins_us), self._catalogue.keys[spoiled]))
+                    late.append(_late(np.full(spoiled.shape[0], begins_us), spoiled))
             await connection.execute(_SQL["advance"], through)
             await connection.execute(_SQL["open_windows"], unmade)
             if late:
@@ -241,8 +241,8 @@ class Rollups:
         through_us = microseconds(through)
         return any((buckets.begins_us < through_us).any() for _, buckets in self._finished)
 
-    def _spoiled(self, window_us: int, others: datetime | None) -> NDArray[np.int64] | None:
-        """Of which assets the buckets of a window have to be made again; ``None``: of all."""
+    def _spoiled(self, window_us: int, others: datetime | None) -> NDArray[np.int32] | None:
+        """Of which assets, by key, the buckets of a window have to be made again; ``None``: of all."""
         if self._tally is None or self._in_doubt or not self._tally.whole(window_us):
             return None
         if others is not None and microseconds(others) >= window_us:

@@ -1,7 +1,7 @@
 """Samples as rows of the telemetry table: columns of frames in, columns of one or many assets out."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +28,9 @@ ROWS_AT_ONCE = 50_000
 
 COLUMNS = ("at", *CORE[:-1], "asset", "status", "others")
 
+_ENCODED_AT_ONCE = 10_000
+"""Rows that fit into a processor's own memory, where each column is written between those of the others."""
+
 _NUMBERS = CORE[:-1]
 _UNKNOWN_STATE = -1
 
@@ -48,8 +51,12 @@ class Samples:
     values: Floats
 
 
-def gathered(samples: Iterable[Rows]) -> list[Rows]:
-    """The same samples, those of the same signals together, about ``ROWS_AT_ONCE`` in one."""
+def gathered(samples: Iterable[Rows], keys: NDArray[np.int32]) -> list[Rows]:
+    """The same samples, those of the same signals together, about ``ROWS_AT_ONCE`` in one, in order of asset and time.
+
+    Those that have no value but of core signals come apart from the others, without the columns that are empty: their
+    rows take the database three quarters of the work. ``keys``: by slot the asset's key.
+    """
     whole: list[Rows] = []
     alike: dict[frozenset[str], list[Rows]] = {}
     sizes: Counter[frozenset[str]] = Counter()
@@ -58,22 +65,25 @@ def gathered(samples: Iterable[Rows]) -> list[Rows]:
         alike.setdefault(names, []).append(rows)
         sizes[names] += rows.size
         if sizes[names] >= ROWS_AT_ONCE:
-            whole.append(_join(alike.pop(names)))
+            whole += _in_order(alike.pop(names), keys)
             del sizes[names]
-    return whole + [_join(parts) for parts in alike.values()]
+    return whole + [rows for parts in alike.values() for rows in _in_order(parts, keys)]
 
 
-def encode(rows: Rows, catalogue: Catalogue) -> Record:
-    """Samples as rows to copy, in order of asset."""
-    keys = catalogue.keys[rows.slots]
-    order = _order(keys)
+def encode(rows: Rows, catalogue: Catalogue) -> Iterator[Record]:
+    """Samples as rows to copy, some at a time."""
+    for begin in range(0, rows.size, _ENCODED_AT_ONCE):
+        yield _encode(rows.part(slice(begin, begin + _ENCODED_AT_ONCE)), catalogue)
+
+
+def _encode(rows: Rows, catalogue: Catalogue) -> Record:
     places = {name: place for name in rows.columns if (place := catalogue.place(name)) > 0}
     record = _format(max(places.values(), default=0)).rows(rows.size)
-    record["at"] = postgres_time(rows.timestamps_us[order])
-    record["asset"] = keys[order]
+    record["at"] = postgres_time(rows.timestamps_us)
+    record["asset"] = catalogue.keys[rows.slots]
 
     def column(name: str) -> Floats:
-        return recode(rows.columns[name][order], catalogue.to_stored(name))
+        return recode(rows.columns[name], catalogue.to_stored(name))
 
     for name in _NUMBERS:
         record[name] = column(name) if name in rows.columns else np.nan
@@ -87,21 +97,36 @@ def encode(rows: Rows, catalogue: Catalogue) -> Record:
     return record
 
 
-def _join(parts: Sequence[Rows]) -> Rows:
-    if len(parts) == 1:
-        return parts[0]
-    return Rows(
-        timestamps_us=np.concatenate([rows.timestamps_us for rows in parts]),
-        slots=np.concatenate([rows.slots for rows in parts]),
-        columns={name: np.concatenate([rows.columns[name] for rows in parts]) for name in parts[0].columns},
-    )
+def _in_order(parts: Sequence[Rows], keys: NDArray[np.int32]) -> list[Rows]:
+    slots = np.concatenate([rows.slots for rows in parts])
+    timestamps_us = np.concatenate([rows.timestamps_us for rows in parts])
+    columns = {name: np.concatenate([rows.columns[name] for rows in parts]) for name in parts[0].columns}
+    order = _order(keys[slots], timestamps_us)
+    core = {name: values for name, values in columns.items() if name in CORE}
+    bare = np.ones(order.shape, np.bool_)
+    for name in columns.keys() - core.keys():
+        bare &= np.isnan(columns[name])
+    bare = bare[order]
+    return [
+        Rows(
+            timestamps_us=timestamps_us[some],
+            slots=slots[some],
+            columns={name: values[some] for name, values in theirs.items()},
+        )
+        for some, theirs in ((order[bare], core), (order[~bare], columns))
+        if some.shape[0]
+    ]
 
 
-def _order(keys: NDArray[np.int32]) -> Integers:
-    """What ``argsort`` gives if it is to keep equals in order; to sort numbers themselves takes half as long."""
-    numbered = (keys.astype(np.int64) << 32) | np.arange(keys.shape[0])
-    numbered.sort()
-    return numbered & 0xFFFF_FFFF
+def _order(keys: NDArray[np.int32], timestamps_us: Integers) -> Integers:
+    """What puts samples in order of asset and time; those of an asset mostly come in order of time."""
+    # Numbers of 16 bits are sorted in linear time: half as long as all of the key takes.
+    order = keys.astype(np.uint16).argsort(kind="stable")
+    order = order[(keys >> 16).astype(np.uint16)[order].argsort(kind="stable")]
+    backwards = np.diff(timestamps_us[order]) < 0
+    if backwards.any() and (np.diff(keys[order])[backwards] == 0).any():
+        return np.lexsort((timestamps_us, keys))
+    return order
 
 
 def select_list(others: int) -> str:

@@ -10,7 +10,7 @@ asset at its own pace. What is finished is right as far as this was told of each
 For all others the samples themselves are the truth. A state has no mean, least or greatest here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -26,8 +26,10 @@ MEMORY_BYTES = 1_300_000_000
 
 _NEVER = 2**63 - 1
 _BYTES_PER_SIGNAL = 60
-_MOST_KNOWN = 2**16 - 1
-_BLANK = np.array([[0.0], [np.nan], [np.nan]])
+_MOST_KNOWN = 2**16 - 1 - ROWS_AT_ONCE
+"""So many samples of an asset are counted before some more are added."""
+
+_BLANK = np.array([[0.0], [np.inf], [-np.inf]])
 
 
 class Finished(NamedTuple):
@@ -38,59 +40,69 @@ class Finished(NamedTuple):
 
 
 class _Totals:
-    """What came of each asset so far.
+    """What came of each asset so far, signal by signal, each asset at its place.
 
-    ``stats``: shape (assets, 3, numbers): sum, min, max of the signals that are numbers; where nothing is known they
-    mean nothing. ``known``: shape (assets, signals), how many samples had a value.
+    ``stats``: shape (signals, 3, assets): sum, min, max of the signals that are numbers; where nothing is known they
+    mean nothing. ``known``: shape (signals, assets), how many samples had a value. A signal that nobody has a value of
+    is never touched, and so takes no memory; nor do the statistics of states.
     """
 
-    def __init__(self, assets: int, signals: int, numbers: Integers) -> None:
-        self._stats = np.zeros((assets, 3, numbers.shape[0]))
-        self._known = np.zeros((assets, signals), np.uint16)
+    def __init__(self, assets: int, signals: int, numbers: frozenset[int]) -> None:
+        self._stats = np.zeros((signals, 3, assets))
+        self._known = np.zeros((signals, assets), np.uint16)
         self._numbers = numbers
+        self._states = [signal for signal in range(signals) if signal not in numbers]
 
-    def add(self, slots: Integers, more: Floats, count: NDArray[np.uint16]) -> NDArray[np.bool_]:
-        """Add statistics of later samples, shapes as above, to those of some assets; ``slots`` has none twice.
+    def add(
+        self, signal: int, places: Integers, more: Sequence[Floats], count: NDArray[np.uint16]
+    ) -> Integers:
+        """Add what is known of later samples; an asset may be there several times.
+
+        ``more``: sum, min, max, each of shape (places,); of a state it does not matter.
 
         Returns:
-            Shape (slots,): who has more samples by now than can be counted.
+            The places of those who may have more samples by now than can be counted.
         """
-        stats, known = self._of(slots)
-        with np.errstate(over="ignore", invalid="ignore"):
-            stats[:, MEAN] += more[:, MEAN]
-        np.fmin(stats[:, MIN], more[:, MIN], out=stats[:, MIN])
-        np.fmax(stats[:, MAX], more[:, MAX], out=stats[:, MAX])
-        total = known.astype(np.uint32) + count
-        self._stats[slots], self._known[slots] = stats, total.astype(np.uint16)
-        too_many: NDArray[np.bool_] = np.any(total > _MOST_KNOWN, axis=1)
+        known = self._known[signal]
+        before = known.take(places)
+        if signal in self._numbers:
+            stats = self._stats[signal]
+            if not before.all():
+                stats[:, places[before == 0]] = _BLANK
+            with np.errstate(over="ignore", invalid="ignore"):
+                np.add.at(stats[MEAN], places, more[MEAN])
+            np.minimum.at(stats[MIN], places, more[MIN])
+            np.maximum.at(stats[MAX], places, more[MAX])
+        np.add.at(known, places, count)
+        too_many: Integers = places[before >= _MOST_KNOWN]
         return too_many
 
-    def take(self, slots: Integers) -> tuple[Floats, NDArray[np.uint16]]:
-        """What came of some assets, which then begin anew."""
-        taken = self._of(slots)
-        self._known[slots] = 0
-        return taken
-
-    def _of(self, slots: Integers) -> tuple[Floats, NDArray[np.uint16]]:
-        stats, known = self._stats.take(slots, axis=0), self._known.take(slots, axis=0)
-        np.copyto(stats, _BLANK, where=(known[:, self._numbers] == 0)[:, np.newaxis])
+    def take(self, places: Integers) -> tuple[Floats, NDArray[np.uint16]]:
+        """What came of some assets, which then begin anew: shapes (signals, 3, places) and (signals, places)."""
+        stats, known = self._stats.take(places, axis=2), self._known.take(places, axis=1)
+        self._known[:, places] = 0
+        stats[self._states] = np.nan
+        np.copyto(stats, np.nan, where=(known == 0)[:, np.newaxis])
         return stats, known
 
 
 class Tally:
     """``keys``, shape (assets,): by slot the asset's key; ``signals``: how many columns the values have.
 
-    ``numbers``: which of the columns are numbers, not states.
+    ``numbers``: which of the columns are numbers, not states. Within, assets are in order of key: those whose samples
+    are stored together lie together.
     """
 
     def __init__(
         self, *, keys: NDArray[np.int32], signals: int, numbers: Sequence[int], newest_us: int
     ) -> None:
-        self._keys = keys
+        slots = np.argsort(keys)
+        self._keys = keys[slots]
+        self._places = np.empty_like(keys)
+        self._places[slots] = np.arange(keys.shape[0], dtype=keys.dtype)
         self._signals = signals
-        self._numbers = np.array(numbers, np.int64)
+        self._numbers = frozenset(numbers)
         self._after_us = newest_us
-        self._scratch = np.zeros(keys.shape[0], np.int32)
         self.restart()
 
     def restart(self) -> None:
@@ -103,22 +115,22 @@ class Tally:
         self._minute = _Totals(room, self._signals, self._numbers)
         self._window = _Totals(room, self._signals, self._numbers)
         # Of each asset the newest value of each signal, and when its newest sample was; 0: it has no open minute.
-        self._last = np.zeros((room, self._signals))
+        self._last = np.zeros((self._signals, room))
         self._newest_us = np.zeros(room, np.int64)
         self._spoiled: dict[int, NDArray[np.bool_]] = {}
 
     def fits(self, signals: int, numbers: Sequence[int]) -> bool:
         """Whether the columns of values are still these."""
-        return signals == self._signals and self._numbers.tolist() == list(numbers)
+        return signals == self._signals and self._numbers == frozenset(numbers)
 
     def whole(self, window_us: int) -> bool:
         """Whether the buckets of a window count, once it is closed."""
         return self._first_us <= window_us
 
-    def spoiled(self, window_us: int) -> Integers:
-        """The assets, by slot, whose buckets of a window are not right."""
+    def spoiled(self, window_us: int) -> NDArray[np.int32]:
+        """The keys of the assets whose buckets of a window are not right."""
         spoiled = self._spoiled.get(window_us)
-        return np.zeros(0, np.int64) if spoiled is None else np.flatnonzero(spoiled)
+        return self._keys[:0] if spoiled is None else self._keys[spoiled]
 
     def passed(self, through_us: int) -> None:
         """What was before need not be known any more, and if more of it comes, it does not count."""
@@ -126,26 +138,33 @@ class Tally:
         self._first_us = max(self._first_us, through_us)
         self._spoiled = {w: spoiled for w, spoiled in self._spoiled.items() if w >= through_us}
 
-    def add(self, slots: Integers, timestamps_us: Integers, values: Floats) -> list[Finished]:
-        """Take samples that were stored: shapes (n,), (n,), (n, signals); NaN is unknown. What they finish."""
+    def add(self, slots: Integers, timestamps_us: Integers, columns: Mapping[int, Floats]) -> list[Finished]:
+        """Take samples that were stored, in order of asset and time; what they finish.
+
+        ``slots``, ``timestamps_us`` and each of ``columns``, by number, have the shape (n,); NaN is unknown.
+        """
+        if not slots.shape[0]:
+            return []
         self._after_us = max(self._after_us, int(timestamps_us.max()))
+        if self._first_us == _NEVER:
+            return []
+        places = self._places.take(slots).astype(np.int64)
+        again = np.flatnonzero(places[1:] == places[:-1]) + 1
+        before_us = self._newest_us.take(places)
+        before_us[again] = timestamps_us[again - 1]
+        good = (timestamps_us > before_us) & (timestamps_us >= max(self._first_us, self._closed_us))
+        if not good.all():
+            self._spoil(places[~good], timestamps_us[~good])
+            rest = {signal: values[good] for signal, values in columns.items()}
+            return self.add(slots[good], timestamps_us[good], rest)
+        minutes = timestamps_us // MINUTE_US
+        if (minutes[again] == minutes[again - 1]).all():
+            return self._count(places, timestamps_us, columns)
         finished: list[Finished] = []
-        in_time = timestamps_us >= max(self._first_us, self._closed_us)
-        if not in_time.all():
-            self._spoil(slots[~in_time], timestamps_us[~in_time])
-            slots, timestamps_us, values = slots[in_time], timestamps_us[in_time], values[in_time]
-        while slots.shape[0]:
-            places = np.arange(slots.shape[0], dtype=np.int32)
-            self._scratch[slots[::-1]] = places[::-1]
-            first = self._scratch[slots] == places  # of each asset the first of its samples, then the next
-            later = first & (timestamps_us > self._newest_us[slots])
-            early = first & ~later
-            self._spoil(slots[early], timestamps_us[early])
-            if later.all():
-                finished += self._count(slots, timestamps_us, values)
-                break
-            finished += self._count(slots[later], timestamps_us[later], values[later])
-            slots, timestamps_us, values = slots[~first], timestamps_us[~first], values[~first]
+        for minute in np.unique(minutes).tolist():
+            part = minutes == minute
+            some = {signal: values[part] for signal, values in columns.items()}
+            finished += self._count(places[part], timestamps_us[part], some)
         return finished
 
     def close(self, through_us: int) -> list[Finished]:
@@ -156,51 +175,64 @@ class Tally:
         self._newest_us[left] = 0
         return self._finish(left, newest_us, np.ones(left.shape, np.bool_))
 
-    def _count(self, slots: Integers, timestamps_us: Integers, values: Floats) -> list[Finished]:
-        """Add a sample of each of some assets, later than what each has."""
-        newest_us = self._newest_us[slots]
-        over = (newest_us > 0) & (newest_us // MINUTE_US < timestamps_us // MINUTE_US)
-        window_over = newest_us[over] // WINDOW_US < timestamps_us[over] // WINDOW_US
-        finished = self._finish(slots[over], newest_us[over], window_over)
-        known = ~np.isnan(values)
-        more = np.repeat(values[:, np.newaxis, self._numbers], 3, axis=1)
-        more[:, MEAN][~known[:, self._numbers]] = 0.0
-        too_many = self._minute.add(slots, more, known.astype(np.uint16))
-        self._spoil(slots[too_many], timestamps_us[too_many])
-        last = self._last[slots]
-        np.copyto(last, values, where=known)
-        self._last[slots], self._newest_us[slots] = last, timestamps_us
+    def _count(
+        self, places: Integers, timestamps_us: Integers, columns: Mapping[int, Floats]
+    ) -> list[Finished]:
+        """Add samples, of one minute for each asset, later than what it has."""
+        newest_us = self._newest_us.take(places)
+        over = np.flatnonzero((newest_us > 0) & (newest_us // MINUTE_US < timestamps_us // MINUTE_US))
+        over = over[np.diff(places[over], prepend=-1) > 0]
+        ended_us = newest_us[over]
+        finished = self._finish(
+            places[over], ended_us, ended_us // WINDOW_US < timestamps_us[over] // WINDOW_US
+        )
+        self._newest_us[places] = timestamps_us
+        for signal, values in columns.items():
+            known = ~np.isnan(values)
+            if known.all():
+                self._count_known(signal, places, values)
+            elif known.any():
+                self._count_known(signal, places[known], values[known])
         return finished
 
-    def _finish(self, slots: Integers, newest_us: Integers, window_over: NDArray[np.bool_]) -> list[Finished]:
+    def _count_known(self, signal: int, places: Integers, values: Floats) -> None:
+        too_many = self._minute.add(signal, places, [values] * 3, np.ones(values.shape, np.uint16))
+        self._last[signal][places] = values
+        self._spoil(too_many, self._newest_us[too_many])
+
+    def _finish(
+        self, places: Integers, newest_us: Integers, window_over: NDArray[np.bool_]
+    ) -> list[Finished]:
         """End the minute of some assets, and of some of them the window."""
-        if not slots.shape[0]:
+        if not places.shape[0]:
             return []
-        stats, known = self._minute.take(slots)
-        too_many = self._window.add(slots, stats, known)
-        self._spoil(slots[too_many], newest_us[too_many])
+        stats, known = self._minute.take(places)
+        for signal in np.flatnonzero(known.any(axis=1)).tolist():
+            some = known[signal] > 0
+            too_many = self._window.add(signal, places[some], stats[signal][:, some], known[signal][some])
+            self._spoil(too_many, newest_us[np.searchsorted(places, too_many)])
         begins_us = newest_us // MINUTE_US * MINUTE_US
-        finished = [Finished(MINUTE_US, self._buckets(slots, begins_us, stats, known))]
+        finished = [Finished(MINUTE_US, self._buckets(places, begins_us, stats, known))]
         if window_over.any():
-            slots, begins_us = slots[window_over], begins_us[window_over] // WINDOW_US * WINDOW_US
-            finished.append(Finished(WINDOW_US, self._buckets(slots, begins_us, *self._window.take(slots))))
+            places, begins_us = places[window_over], begins_us[window_over] // WINDOW_US * WINDOW_US
+            finished.append(Finished(WINDOW_US, self._buckets(places, begins_us, *self._window.take(places))))
         return finished
 
-    def _spoil(self, slots: Integers, timestamps_us: Integers) -> None:
+    def _spoil(self, places: Integers, timestamps_us: Integers) -> None:
+        if not places.shape[0]:
+            return
         windows_us = timestamps_us // WINDOW_US * WINDOW_US
         for window_us in np.unique(windows_us[windows_us >= self._first_us]).tolist():
             spoiled = self._spoiled.setdefault(window_us, np.zeros(self._keys.shape[0], np.bool_))
-            spoiled[slots[windows_us == window_us]] = True
+            spoiled[places[windows_us == window_us]] = True
 
     def _buckets(
-        self, slots: Integers, begins_us: Integers, stats: Floats, known: NDArray[np.uint16]
+        self, places: Integers, begins_us: Integers, stats: Floats, known: NDArray[np.uint16]
     ) -> Buckets:
-        """Buckets in order of asset; ``stats`` and ``known`` as in ``_Totals``."""
-        count = known[:, self._numbers]
-        made = np.full((slots.shape[0], 5, self._signals), np.nan)
-        made[:, : MAX + 1, self._numbers] = stats
-        made[:, MEAN, self._numbers] = np.where(count > 0, stats[:, MEAN] / np.maximum(count, 1), np.nan)
-        made[:, LAST] = np.where(known > 0, self._last[slots], np.nan)
-        made[:, KNOWN] = known
-        order = np.argsort(self._keys[slots])
-        return Buckets(self._keys[slots][order].astype(np.int64), begins_us[order], made[order])
+        """Buckets in order of asset; ``stats`` and ``known`` as ``_Totals.take`` gives them."""
+        made = np.empty((places.shape[0], 5, self._signals))
+        made[:, : MAX + 1] = stats.transpose(2, 1, 0)
+        made[:, KNOWN] = known.T
+        made[:, MEAN] /= np.maximum(made[:, KNOWN], 1.0)
+        made[:, LAST] = np.where(known > 0, self._last.take(places, axis=1), np.nan).T
+        return Buckets(self._keys[places].astype(np.int64), begins_us, made)

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from playwright.sync_api import expect
+
 from kit.browser import Screen
 from kit.processes import Program, free_port
 from kit.system import ASSET_A, GATEWAY, System, kill
@@ -27,16 +29,20 @@ def test_lost_headend_is_unmissable_and_heals(screen: Callable[..., Screen]) -> 
         system.start_agent(GATEWAY)
         fleet = screen(f"http://127.0.0.1:{port}").open("/")
         fleet.see("Live")
-        fleet.page.evaluate("der.staleAfter = 5")
         banner = fleet.page.locator(".banner")
+        figure = fleet.page.locator(".tiles .number").first
         assert banner.count() == 0
+        expect(figure).to_have_css("font-style", "normal")
         kill(system.headend)
         banner.wait_for()
+        expect(figure).to_have_css("font-style", "italic")
+        fleet.page.evaluate("der.staleAfter = 5")
         assert "No connection to the headend since" in banner.inner_text()
         fleet.see("No connection", within=".link-state")
         fleet.page.locator(".sites .value.stale").first.wait_for()
         system.start_headend()
         banner.wait_for(state="detached")
+        expect(figure).to_have_css("font-style", "normal")
         fleet.see("Live")
 
 
@@ -73,6 +79,7 @@ def test_what_is_clicked_while_the_console_is_not_heard_is_not_kept(
     send.wait_for()
     page.evaluate("window.socket.disconnect()")
     page.locator(".banner").wait_for()
+    expect(send).to_have_css("opacity", "0.55")
     send.click()
     page.evaluate("window.socket.connect()")
     page.locator(".banner").wait_for(state="detached")

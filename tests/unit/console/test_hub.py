@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
+import pytest
+
 from der_client import Connected, HeadendUnreachable, Interrupted, Telemetry
 from der_console.hub import Hub
-from der_console.picture import MOST_ASSETS, Picture, counts
+from der_console.picture import MOST_ASSETS, Picture, freshness, stale_before
 
 AT = "2026-11-23T12:00:00Z"
 NOW = 1_795_435_200.0
@@ -128,14 +130,18 @@ async def test_lost_link_is_known_and_heals(monkeypatch: Any) -> None:
     assert picture.link.up
 
 
-def test_freshness_is_counted() -> None:
-    fleet: Any = {
-        "live": asset("live"),
-        "stale": asset("stale") | {"updated_at": "2026-11-23T11:59:44.9Z"},
-        "gone": asset("gone") | {"online": False},
-        "silent": asset("silent") | {"updated_at": None},
-    }
-    assert counts(fleet, NOW) == {"live": 1, "stale": 1, "disconnected": 1, "unknown": 1}
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        ({}, "live"),
+        ({"updated_at": "2026-11-23T11:59:44.9Z"}, "stale"),
+        ({"online": False}, "disconnected"),
+        ({"updated_at": None}, "unknown"),
+    ],
+)
+def test_freshness(known: dict[str, Any], expected: str) -> None:
+    entry: Any = asset("a") | known
+    assert freshness(entry, stale_before(NOW)) == expected
 
 
 def _hasten(monkeypatch: Any) -> None:

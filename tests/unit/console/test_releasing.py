@@ -6,6 +6,7 @@ from typing import Any
 from der_client import HeadendUnreachable
 from der_console.releasing import open_dispatches, outcome, question, release
 from der_console.targets import Target
+from der_core.lifecycle import FINAL_STATES
 
 SITE = Target("site", "s", "Gateway-Test", "site, 3 assets")
 
@@ -17,11 +18,11 @@ class Headend:
         self.states = states
         self._refuses = refuses
 
-    async def dispatches(self, *, state: str, site_id: str | None, asset_id: str | None) -> Any:
+    async def open_dispatches(self, *, site_id: str | None, asset_id: str | None) -> Any:
         assert (site_id, asset_id) == ("s", None)
-        for id_, own in self.states.items():
-            if own == state:
-                yield {"id": id_, "state": own}
+        for id_, state in self.states.items():
+            if state not in FINAL_STATES:
+                yield {"id": id_, "state": state}
 
     async def cancel(self, id_: str, *, timeout_s: float) -> Any:
         assert timeout_s > 0

@@ -62,3 +62,16 @@ async def test_rows_are_encoded_once() -> None:
     shown = table()
     await shown.show(Listener(shown), {"a": ("a", 1.0)})  # type: ignore[arg-type]
     assert await shown.whole() is await shown.whole()
+
+
+async def test_long_table_comes_in_small_pieces() -> None:
+    pieces: list[int] = []
+
+    class Told:
+        def send(self, _channel: str, change: Any) -> None:
+            pieces.append(len(change.get("r", ())))
+
+    shown = table()
+    for value in (0.0, 1.0):
+        await shown.show(Told(), {f"id{n}": ("asset", value) for n in range(250)})  # type: ignore[arg-type]
+    assert pieces == [0, 100, 100, 50]

@@ -10,10 +10,12 @@ class Page:
 
     def __init__(self) -> None:
         self.id = "page"
+        self.outbox = self
         self.scripts: list[str] = []
 
-    def run_javascript(self, script: str) -> None:
-        self.scripts.append(script)
+    def enqueue_message(self, kind: str, data: dict[str, str], to: str) -> None:
+        assert (kind, to) == ("run_javascript", self.id)
+        self.scripts.append(data["code"])
 
 
 def topic_with(*pages: Page) -> Topic:

@@ -14,7 +14,6 @@ where ($1::uuid is null or asset_id = $1)
   and ($5::timestamptz is null or at < $5)
   and ($6::timestamptz is null or (at, id) < ($6, $7::uuid))
   and ($9::boolean is null or (acknowledged_at is not null) = $9)
-  and ($10::uuid[] is null or id = any($10))
 order by at desc, id desc
 limit $8
 

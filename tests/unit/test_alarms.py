@@ -1,0 +1,122 @@
+"""What becomes of the alarms of an agent that comes without memory of them, now and after a restart of the headend."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from der_core.events import EventKind
+from der_headend.alarms import AGENT_DISCONNECTED, LEFT_BEHIND, Alarms
+from der_headend.grpc.servicer import AgentLink
+from der_headend.ports import EventQuery, StoredEvent
+from der_wire._gen import agent_link_pb2 as pb
+from kit import records
+from kit.headend import SITE, A, B, World
+from kit.raw_agent import registration
+
+
+class Stream:
+    """What an agent says, and then the end."""
+
+    def __init__(self, *messages: pb.Uplink) -> None:
+        self._messages = iter(messages)
+
+    def peer(self) -> str:
+        return "ipv4:127.0.0.1:1"
+
+    async def read(self) -> pb.Uplink | None:
+        return next(self._messages, None)
+
+    async def write(self, _message: pb.Downlink) -> None:
+        pass
+
+
+async def visit(world: World, spool_id: UUID, events: Sequence[pb.Event] = ()) -> None:
+    """An agent of A and B connects, sends some events, and goes."""
+    link: Any = AgentLink(
+        sessions=world.sessions,
+        dispatcher=world.dispatcher,
+        ingest=world.ingest,
+        alarms=world.alarms,
+        clock=world.clock,
+        version="",
+        room=10_000,
+    )
+    introduction = registration(str(SITE), [str(A), str(B)])
+    introduction.spool_id = str(spool_id)
+    sent = (pb.Uplink(record=pb.Record(seq=n, event=event)) for n, event in enumerate(events, start=1))
+    await link.Connect(None, Stream(pb.Uplink(register=introduction), *sent))
+    await world.ingest.flush()
+
+
+def raised(world: World, code: str, *, asset: int | None = 0, ago_s: float = 0.0) -> pb.Event:
+    at_us = int((world.clock.now().timestamp() - ago_s) * 1e6)
+    return pb.Event(
+        id=str(uuid4()),
+        at_us=at_us,
+        asset=asset,
+        severity=pb.Event.SEVERITY_WARNING,
+        kind=pb.Event.KIND_RAISED,
+        code=code,
+        message=code,
+    )
+
+
+async def after_a_restart(world: World) -> list[str]:
+    """The codes of the alarms with which a restarted headend would begin."""
+    alarms = Alarms()
+    alarms.restore(await world.store.events.open_alarms())
+    return [alarm.event.code for alarm in alarms.active()]
+
+
+async def test_what_a_new_spool_left_behind_is_cleared_for_good() -> None:
+    world = World()
+    await visit(world, uuid4(), [raised(world, "trip"), raised(world, "spool_full", asset=None)])
+    assert await after_a_restart(world) == ["trip", "spool_full"]
+    world.clock.advance(60.0)
+    await visit(world, uuid4())
+    assert list(world.alarms.active()) == []
+    assert await after_a_restart(world) == []
+    events = [stored.event for stored in (await world.store.events.page(EventQuery(limit=10))).items]
+    cleared = [event for event in events if event.kind is EventKind.CLEARED]
+    assert {(event.asset_id, event.code, event.message) for event in cleared} == {
+        (A, "trip", LEFT_BEHIND),
+        (None, "spool_full", LEFT_BEHIND),
+    }
+    assert {event.at for event in cleared} == {world.clock.now() - timedelta(seconds=60)}
+
+
+async def test_what_still_holds_is_raised_again_though_it_happened_before_the_agent_could_connect() -> None:
+    world = World()
+    await visit(world, uuid4(), [raised(world, "trip")])
+    world.clock.advance(60.0)
+    await visit(world, uuid4(), [raised(world, "trip", ago_s=30.0)])
+    assert [alarm.event.code for alarm in world.alarms.active()] == await after_a_restart(world) == ["trip"]
+
+
+async def test_an_agent_that_remembers_keeps_its_alarms() -> None:
+    world, spool_id = World(), uuid4()
+    await visit(world, spool_id, [raised(world, "trip")])
+    await visit(world, spool_id)
+    assert [alarm.event.code for alarm in world.alarms.active()] == ["trip"]
+
+
+def test_an_agents_alarm_of_an_earlier_run_ends_with_its_clearing() -> None:
+    alarms = Alarms()
+    full = records.event(0, asset_id=None, kind=EventKind.RAISED, code="spool_full")
+    alarms.restore([StoredEvent(full, records.at(1))])
+    again = records.event(2, asset_id=None, kind=EventKind.RAISED, code="spool_full")
+    alarms.note(again, agent_id="gateway")
+    assert list(alarms.active()) == [StoredEvent(again)]
+    alarms.note(
+        records.event(3, asset_id=None, kind=EventKind.CLEARED, code="spool_full"), agent_id="gateway"
+    )
+    assert alarms.count(SITE) == 0
+
+
+def test_the_headends_own_alarm_about_an_agent_is_none_that_the_agent_left_behind() -> None:
+    alarms = Alarms()
+    alarms.note(
+        records.event(0, asset_id=None, kind=EventKind.RAISED, code=AGENT_DISCONNECTED), agent_id="gateway"
+    )
+    assert alarms.left_behind(SITE, [A], agent_id="gateway", heard_at=None) == []

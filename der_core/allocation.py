@@ -156,6 +156,7 @@ def split(mw: float, candidates: Iterable[Candidate], *, weighting: Weighting = 
     if any(residual):
         final = _tidy([share + extra for share, extra in zip(clamped, residual, strict=True)])
         residual = _tidy(residual)
+    granted = _clamped(final, lowest, highest)
     made = zip(
         [c.asset_id for c in ordered],
         [c.capacity_mwhr for c in ordered],
@@ -163,12 +164,12 @@ def split(mw: float, candidates: Iterable[Candidate], *, weighting: Weighting = 
         weighed,
         within,
         residual,
-        _clamped(final, lowest, highest),
+        granted,
         reasons,
         strict=True,
     )
     shares = tuple(map(_share, made))
-    unserved = mw - math.fsum([share.mw for share in shares])
+    unserved = mw - math.fsum(granted)
     return Split(mw, shares, 0.0 if abs(unserved) <= TOLERANCE_MW else round(unserved, 9))
 
 

@@ -12,7 +12,7 @@ from der_runtime.logs import configure_logging
 from der_runtime.process import run
 from der_runtime.settings import load_settings
 
-_COLLECT_AFTER = (2_000, 50, 80)
+COLLECT_AFTER = (2_000, 50, 80)
 """``gc`` thresholds. A headend's objects live as long as the session of their agent, most of them without a cycle: to
 go through all of them again and again while a fleet connects finds nothing, and holds up everything meanwhile. The
 young ones are gone through often, for what HTTP leaves behind is freed there: 20,000 at once take 25 ms."""
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         headend = await build(settings, stop)
         return 0 if headend is None else await headend.run(stop, on_ready=_ready)
 
-    gc.set_threshold(*_COLLECT_AFTER)
+    gc.set_threshold(*COLLECT_AFTER)
     try:
         code = run(serve)
     except StartFailed as failed:

@@ -1,6 +1,8 @@
 """``der dispatches``, ``der cancel``, ``der release``: what was ordered, taking it back, and giving assets free."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -44,7 +46,8 @@ def dispatches(
     world = world_of(ctx)
     with world.headend(headend) as client:
         if id is not None:
-            _show_one(client.get_dispatch(_id_of(client, id)), as_json=as_json)
+            whole = resolve_id(id, partial(_newest, client), what="dispatch", option="ID")
+            _show_one(client.get_dispatch(whole), as_json=as_json)
             return
         now = world.now()
         only = narrowed(client, asset=asset, site=site)
@@ -75,8 +78,10 @@ def cancel(
     """Take dispatches back: batteries and chargers return to 0 MW, PV and wind run uncurtailed."""
     world = world_of(ctx)
     with world.headend(headend) as client:
-        ids = [_id_of(client, each) for each in id]
-        _cancel_all(client, ids, world, as_json=as_json, alone=len(ids) == 1)
+        # What is open comes first: it is what can be cancelled, and is known while the database is away.
+        known = (partial(_open, client), partial(_newest, client))
+        ids = dict.fromkeys(resolve_id(each, *known, what="dispatch", option="ID") for each in id)
+        _cancel_all(client, list(ids), world, as_json=as_json, alone=len(id) == 1)
 
 
 def release(
@@ -117,9 +122,12 @@ def release(
         _cancel_all(client, [each["id"] for each in meant], world, as_json=as_json)
 
 
-def _id_of(client: HeadendClient, text: str) -> str:
-    newest = (each["id"] for each in client.dispatches(limit=_LOOKED_THROUGH))
-    return resolve_id(text, lambda: newest, what="dispatch", option="ID")
+def _open(client: HeadendClient) -> Iterator[str]:
+    return (each["id"] for each in client.open_dispatches())
+
+
+def _newest(client: HeadendClient) -> Iterator[str]:
+    return (each["id"] for each in client.dispatches(limit=_LOOKED_THROUGH))
 
 
 def target_of(dispatch: Dispatch, names: Mapping[str, str]) -> str:
@@ -185,13 +193,12 @@ def _cancel_all(
             # All are told to stop before any agent is waited for: one that is away must not hold up the others.
             for each in ids:
                 step(each)
-                try:
+                with _refusal_told(f"{each} is not cancelled"):
                     done[each] = client.cancel(each, timeout_s=0.0)
-                except HeadendProblem as error:
-                    err().print(f"{each} is not cancelled: {words(error)}", soft_wrap=True)
             until_s = world.monotonic() + _CONFIRM_WITHIN_S
             for each in [id for id, record in done.items() if not ended(record)]:
-                done[each] = client.cancel(each, timeout_s=max(until_s - world.monotonic(), 0.0))
+                with _refusal_told(f"{each} is not confirmed"):
+                    done[each] = client.cancel(each, timeout_s=max(until_s - world.monotonic(), 0.0))
     finally:  # also of those before the headend went away, or before Ctrl-C
         _show_cancelled(list(done.values()), as_json=as_json, alone=alone)
     unconfirmed = sum(not ended(record) for record in done.values())
@@ -201,6 +208,15 @@ def _cancel_all(
         )
     if unconfirmed or len(done) < len(ids):
         raise typer.Exit(_NOT_DONE)
+
+
+@contextmanager
+def _refusal_told(what: str) -> Iterator[None]:
+    """Within the block the headend may say no to one of several: that is said, and the next one is tried."""
+    try:
+        yield
+    except HeadendProblem as error:
+        err().print(f"{what}: {words(error)}", soft_wrap=True)
 
 
 def _show_cancelled(done: list[Dispatch], *, as_json: bool, alone: bool) -> None:

@@ -51,8 +51,10 @@ def resolve(text: str, known: Callable[[], Iterable[Known]], *, what: str, optio
     raise typer.BadParameter(_unknown(text, [each.name for each in everything], what), param_hint=option)
 
 
-def resolve_id(text: str, known: Callable[[], Iterable[str]], *, what: str, option: str) -> str:
-    """The id for ``text``, which may be its beginning; ``known`` is only asked if ``text`` is not a whole id.
+def resolve_id(text: str, *known: Callable[[], Iterable[str]], what: str, option: str) -> str:
+    """The id for ``text``, which may be its beginning.
+
+    Unless ``text`` is a whole id, the ``known`` ones are asked, one after the other, until some begin like that.
 
     Raises:
         typer.BadParameter: no id begins like that, or more than one does.
@@ -62,11 +64,14 @@ def resolve_id(text: str, known: Callable[[], Iterable[str]], *, what: str, opti
         return str(UUID(begins))
     except ValueError:
         pass
-    matches = sorted({each for each in known() if begins and each.startswith(begins)})
-    if len(matches) == 1:
-        return matches[0]
-    if matches:
-        raise typer.BadParameter(f"{text!r} begins {len(matches)} ids; give more of it", param_hint=option)
+    for ids in known:
+        matches = {each for each in ids() if begins and each.startswith(begins)}
+        if len(matches) == 1:
+            return matches.pop()
+        if matches:
+            raise typer.BadParameter(
+                f"{text!r} begins {len(matches)} ids; give more of it", param_hint=option
+            )
     raise typer.BadParameter(f"no {what} has an id that begins with {text!r}", param_hint=option)
 
 

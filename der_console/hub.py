@@ -67,6 +67,7 @@ class Hub:
         self._reload = asyncio.Event()
         self._links_changed = asyncio.Event()
         self._changed_sites: set[str] = set()
+        self._reading_assets = asyncio.Lock()
 
     async def moved(self) -> Picture:
         """The picture, once a second has passed."""
@@ -119,11 +120,16 @@ class Hub:
             await asyncio.sleep(_SITES_S)
 
     async def _read_assets(self) -> None:
-        assets: dict[str, Asset] = {}
-        if self.picture.whole:
-            async for asset in self._headend.assets():
-                assets[asset["id"]] = asset
-        self.picture.assets = assets
+        """Read all anew. What is known already is replaced as it comes, so that later samples find it and stay."""
+        read: dict[str, Asset] = {}
+        async with self._reading_assets:
+            known = self.picture.assets
+            if self.picture.whole:
+                async for asset in self._headend.assets():
+                    read[asset["id"]] = asset
+                    if asset["id"] in known:
+                        known[asset["id"]] = asset
+            self.picture.assets = {id_: known.get(id_, asset) for id_, asset in read.items()}
 
     async def _alarms(self) -> NoReturn:
         while True:
@@ -149,8 +155,9 @@ class Hub:
             if len(sites) > _SITES_READ_SINGLY:
                 self._reload.set()
                 continue
-            for site_id in sites & self.picture.sites.keys():
-                await self._asked(partial(self._read_site, site_id))
+            async with self._reading_assets:  # which would not have what changed meanwhile
+                for site_id in sites & self.picture.sites.keys():
+                    await self._asked(partial(self._read_site, site_id))
 
     async def _read_site(self, site_id: str) -> None:
         for asset in (await self._headend.site(site_id))["assets"]:

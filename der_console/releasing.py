@@ -51,26 +51,35 @@ def question(found: Iterable[Dispatch], target: Target | None) -> str:
 async def release(
     headend: AsyncHeadendClient, ids: Sequence[str], progress: Callable[[int], None]
 ) -> Released:
-    """Cancel these; ``progress`` is told how many are done."""
-    gate, done = asyncio.Semaphore(_AT_ONCE), 0
-    problems: list[str] = []
-    ended: list[bool] = []
+    """Cancel these; ``progress`` is told of how many it is known what came of them."""
+    loop, gate, done = asyncio.get_running_loop(), asyncio.Semaphore(_AT_ONCE), 0
+    records: dict[str, Dispatch] = {}
+    problems: set[str] = set()
 
-    async def one(id_: str) -> None:
+    async def cancel(id_: str, until_s: float) -> None:
         nonlocal done
         async with gate:
             try:
-                record = await headend.cancel(id_, timeout_s=_CONFIRMED_WITHIN_S)
-                ended.append(record["state"] in FINAL_STATES)
+                records[id_] = await headend.cancel(id_, timeout_s=max(until_s - loop.time(), 0.0))
+                if not _ended(records[id_]):
+                    return
             except HeadendError as error:
-                problems.append(told(error))
+                problems.add(told(error))
         done += 1
         progress(done)
 
-    async with asyncio.TaskGroup() as tasks:
-        for id_ in ids:
-            tasks.create_task(one(id_), name=f"console release {id_}")
-    return Released(sum(ended), len(ended) - sum(ended), sorted(set(problems)))
+    async def cancel_all(ids: Iterable[str], *, within_s: float) -> None:
+        until_s = loop.time() + within_s
+        async with asyncio.TaskGroup() as tasks:
+            for id_ in ids:
+                tasks.create_task(cancel(id_, until_s), name=f"console release {id_}")
+
+    # All are told to stop before any agent is waited for: one that is away must not hold up the others.
+    await cancel_all(ids, within_s=0.0)
+    unconfirmed = [id_ for id_, record in records.items() if not _ended(record)]
+    await cancel_all(unconfirmed, within_s=_CONFIRMED_WITHIN_S)
+    cancelled = sum(map(_ended, records.values()))
+    return Released(cancelled, len(records) - cancelled, sorted(problems))
 
 
 def outcome(released: Released) -> str:
@@ -79,3 +88,7 @@ def outcome(released: Released) -> str:
     if released.unconfirmed:
         text += f", {released.unconfirmed:,} not confirmed by their agents yet"
     return f"{text}." + "".join(f" Not all could be: {problem}" for problem in released.problems)
+
+
+def _ended(record: Dispatch) -> bool:
+    return record["state"] in FINAL_STATES

@@ -35,6 +35,7 @@ class Table(Generic[E]):
         self._seq = 0
         self._encoded: tuple[int, int, bytes] = (-1, -1, b"")
         self._encoding = asyncio.Lock()
+        self._asked = self._answered = 0
         self._showing = asyncio.Lock()
 
     async def show(self, topic: Topic, entries: Mapping[str, E]) -> None:
@@ -56,11 +57,16 @@ class Table(Generic[E]):
                 topic.send(self.name, {"g": self._generation, "q": self._seq, "r": rows})
 
     async def whole(self) -> bytes:
-        """All rows as compressed JSON: ``{g, q, r: [[id, …fixed, …live], …]}``."""
+        """All rows as compressed JSON: ``{g, q, r: [[id, …fixed, …live], …]}``, as they are now or later."""
+        self._asked += 1
+        turn = self._asked
         async with self._encoding:
             now = (self._generation, self._seq)
-            if self._encoded[:2] != now:
+            # While rows change, an answer is old by the time it is made; it still serves all who asked before it begun.
+            if turn > self._answered and self._encoded[:2] != now:
+                answered = self._asked
                 self._encoded = (*now, await self._encode(*now))
+                self._answered = answered
             return self._encoded[2]
 
     async def _encode(self, generation: int, seq: int) -> bytes:

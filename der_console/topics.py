@@ -143,7 +143,8 @@ class Topics:
 
 def _run(client: Client, script: str) -> None:
     """What ``run_javascript`` does, without the task that it begins in case that somebody wants an answer."""
-    client.outbox.enqueue_message("run_javascript", {"code": script}, client.id)
+    if not client.is_deleted:
+        client.outbox.enqueue_message("run_javascript", {"code": script}, client.id)
 
 
 def encoded(value: Any) -> str:

@@ -34,9 +34,9 @@ from der_wire.rules import (
     ANSWER_WITHIN_S,
     BUNDLE_BYTES,
     MISSED_HEARTBEATS,
-    SHOWN_EVERY,
     STEADY_AFTER_S,
     away_s,
+    shown_every_s,
 )
 from edge_agent.decisions import Alarm
 from edge_agent.recollection import dispatch_note
@@ -129,7 +129,7 @@ class Gateway:
         """Keep a frame and send what may go; if it may not go yet, a live copy of it may go ahead."""
         self.spool.append(body, samples, now_s)
         self.writable()
-        if now_s - self._shown_s >= SHOWN_EVERY * self._heartbeat_s and self._copy_if_behind(body):
+        if now_s - self._shown_s >= shown_every_s(self._heartbeat_s) and self._copy_if_behind(body):
             self._shown_s = now_s
 
     def tell(self, body: bytes, notes: Mapping[str, bytes | None] | None = None) -> None:

@@ -11,8 +11,8 @@ from datetime import datetime
 from uuid import UUID, uuid4
 
 from der_core.events import Event, EventKind, Severity
-from der_headend.cursor import newest
 from der_headend.ports import EventQuery, Page, StoredEvent
+from der_headend.timeline import Timeline
 
 ALARMS_PER_SITE = 10_000
 AGENT_DISCONNECTED = "agent_disconnected"
@@ -20,12 +20,17 @@ AGENT_DISCONNECTED = "agent_disconnected"
 
 LEFT_BEHIND = "the agent has started anew, without memory of this alarm; what still holds is raised again"
 
+_Key = tuple[UUID | str | None, str]
+"""Of which asset, or else of which agent (``None``: of one of an earlier run), and the code."""
+
 
 class Alarms:
     """The raised alarms of every site."""
 
     def __init__(self) -> None:
-        self._raised: dict[UUID, dict[tuple[UUID | str | None, str], StoredEvent]] = {}
+        self._raised: dict[UUID, dict[_Key, UUID]] = {}
+        self._by_id: dict[UUID, StoredEvent] = {}
+        self._by_time = Timeline()
 
     def note(self, event: Event, *, agent_id: str) -> None:
         """Take an event into account; one of no asset is an event of that agent."""
@@ -33,37 +38,50 @@ class Alarms:
             return
         raised = self._raised.setdefault(event.site_id, {})
         if event.asset_id is None:
-            raised.pop((None, event.code), None)  # what is left of an earlier run does not say of which agent
+            self._drop(
+                raised, (None, event.code)
+            )  # what is left of an earlier run does not say of which agent
         key = (event.asset_id or agent_id, event.code)
         if event.kind is EventKind.CLEARED:
-            raised.pop(key, None)
-        elif len(raised) < ALARMS_PER_SITE:
-            raised[key] = StoredEvent(event)
+            self._drop(raised, key)
+        else:
+            self._put(raised, key, StoredEvent(event))
 
     def restore(self, standing: Iterable[StoredEvent]) -> None:
         """Take up the alarms of an earlier run."""
         for alarm in standing:
             raised = self._raised.setdefault(alarm.event.site_id, {})
-            if len(raised) < ALARMS_PER_SITE:
-                raised[alarm.event.asset_id, alarm.event.code] = alarm
+            self._put(raised, (alarm.event.asset_id, alarm.event.code), alarm)
 
     def acknowledged(self, seen: StoredEvent) -> None:
         """Note that an operator has seen an event, if it is one of the raised."""
-        raised = self._raised.get(seen.event.site_id, {})
-        for key, alarm in raised.items():
-            if alarm.event.id == seen.event.id:
-                raised[key] = seen
-                return
+        if self.holds(seen.event.id):
+            self._by_id[seen.event.id] = seen
 
     def left_behind(
-        self, site_id: UUID, asset_ids: Sequence[UUID], *, agent_id: str, heard_at: datetime | None
+        self,
+        site_id: UUID,
+        asset_ids: Sequence[UUID],
+        *,
+        agent_id: str,
+        whole_site: bool,
+        heard_at: datetime | None,
     ) -> list[Event]:
         """The events that clear what the predecessor of an agent has raised.
 
+        What is left of an earlier run and of no asset does not say of which agent it is: it is taken for this one's if
+        it serves the ``whole_site``.
         They are of the time ``heard_at`` which that was last heard, not of now: what still holds may have been raised
         again before the agent could connect.
         """
-        theirs = {*asset_ids, agent_id, None}
+        theirs: set[UUID | str | None] = {*asset_ids, agent_id}
+        if whole_site:
+            theirs.add(None)
+        alarms = (
+            self._by_id[id]
+            for (of, code), id in self._raised.get(site_id, {}).items()
+            if of in theirs and code != AGENT_DISCONNECTED
+        )
         return [
             replace(
                 alarm.event,
@@ -73,24 +91,34 @@ class Alarms:
                 severity=Severity.INFO,
                 message=LEFT_BEHIND,
             )
-            for (of, code), alarm in self._raised.get(site_id, {}).items()
-            if of in theirs and code != AGENT_DISCONNECTED
+            for alarm in alarms
         ]
+
+    def holds(self, event_id: UUID) -> bool:
+        """Whether a raised alarm is this event."""
+        return event_id in self._by_id
 
     def page(self, query: EventQuery) -> Page[StoredEvent]:
         """Those of the raised alarms that are asked for, newest first."""
-        found, next_cursor = newest(
-            filter(query.matches, self.active()),
-            lambda alarm: (alarm.event.at, alarm.event.id),
-            limit=query.limit,
-            cursor=query.cursor,
-        )
-        return Page(found, next_cursor)
+        return self._by_time.page(self._by_id, query)
 
     def active(self) -> Iterator[StoredEvent]:
         """The raised alarms of all sites."""
-        return (alarm for raised in self._raised.values() for alarm in raised.values())
+        return iter(self._by_id.values())
 
     def count(self, site_id: UUID) -> int:
         """How many alarms are raised at a site."""
         return len(self._raised.get(site_id, ()))
+
+    def _put(self, raised: dict[_Key, UUID], key: _Key, alarm: StoredEvent) -> None:
+        self._drop(raised, key)
+        id = alarm.event.id
+        if len(raised) < ALARMS_PER_SITE and id not in self._by_id:
+            raised[key] = id
+            self._by_id[id] = alarm
+            self._by_time.add(alarm.event.at, id)
+
+    def _drop(self, raised: dict[_Key, UUID], key: _Key) -> None:
+        id = raised.pop(key, None)
+        if id is not None:
+            self._by_time.discard(self._by_id.pop(id).event.at, id)

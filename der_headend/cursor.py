@@ -6,15 +6,11 @@ page skip or repeat one.
 
 import base64
 import binascii
-import heapq
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
 from uuid import UUID
 
 from der_core.errors import Rejected
-
-T = TypeVar("T")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -56,20 +52,6 @@ def decode_moment(cursor: str) -> tuple[datetime, UUID]:
         return _EPOCH + timedelta(microseconds=int(microseconds)), UUID(hex=id)
     except (ValueError, OverflowError):
         raise invalid_cursor() from None
-
-
-def newest(
-    entries: Iterable[T], moment_of: Callable[[T], tuple[datetime, UUID]], *, limit: int, cursor: str | None
-) -> tuple[Sequence[T], str | None]:
-    """Of entries in any order the newest ``limit`` behind ``cursor``, newest first, and the cursor of the next page.
-
-    Raises:
-        Rejected: ``invalid_cursor``.
-    """
-    seen = None if cursor is None else decode_moment(cursor)
-    left = entries if seen is None else (entry for entry in entries if moment_of(entry) < seen)
-    found = heapq.nlargest(limit + 1, left, key=moment_of)
-    return found[:limit], encode_moment(*moment_of(found[limit - 1])) if len(found) > limit else None
 
 
 def invalid_cursor() -> Rejected:

@@ -108,6 +108,7 @@ async def build(settings: HeadendSettings, stop: asyncio.Event) -> Headend | Non
         clock=clock,
         weighting=settings.split_weighting,
     )
+    absences = Absences(sessions=sessions, alarms=alarms, events=ingest, clock=clock)
     room = room_for_agents(raise_open_files_limit())
     grpc_server = GrpcServer(
         address=settings.grpc_addr,
@@ -129,6 +130,7 @@ async def build(settings: HeadendSettings, stop: asyncio.Event) -> Headend | Non
             fleet=fleet,
             alarms=alarms,
             sessions=sessions,
+            absences=absences,
             ingest=ingest,
             dispatches=dispatcher.tally,
             announcements=announcements,
@@ -171,7 +173,7 @@ async def build(settings: HeadendSettings, stop: asyncio.Event) -> Headend | Non
         sessions=sessions,
         dispatcher=dispatcher,
         ingest=ingest,
-        absences=Absences(sessions=sessions, alarms=alarms, note=ingest.note, clock=clock),
+        absences=absences,
         grpc_server=grpc_server,
         loop_lag_s=loop_lag_s,
         tracing=_tracing(settings, announcements),

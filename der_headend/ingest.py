@@ -6,9 +6,10 @@ together with the mark of each spool, and only then are the agents told that the
 below what was already taken is dropped. So a record is stored exactly once, whatever dies when.
 
 Nothing here waits. What may be under way is bounded by the *window*, the number of records that each agent may have
-unacknowledged: it is chosen so that the windows of the whole fleet fit into ``room_rows``. While the store is away
-nothing is acknowledged, the windows fill, and the agents keep the rest in their spools and send live copies; so live
-state, heartbeats and dispatch go on and memory stays bounded. A commit that fails is tried again until it succeeds.
+unacknowledged: it is chosen so that the windows of the whole fleet fit into ``room_rows``, but for the largest fleets,
+for it is ``SMALLEST_WINDOW`` at least: two samples of each asset. While the store is away nothing is acknowledged, the
+windows fill, and the agents keep the rest in their spools and send live copies; so live state, heartbeats and dispatch
+go on and memory stays bounded. A commit that fails is tried again until it succeeds.
 """
 
 import asyncio
@@ -145,6 +146,10 @@ class Ingest:
 
         If the store can't say, the agent shall keep everything it has (from ``first_seq`` on).
         """
+        if self._marks.overtaken(spool_id, first_seq):
+            # The agent dropped records before they were taken: a fresh window for it would be one beside the full one.
+            self._marks.unresolved(spool_id)
+            return first_seq - 1
         if not self._marks.known(spool_id):
             try:
                 self._marks.resolve(spool_id, await self._journal.mark(spool_id))
@@ -378,10 +383,11 @@ class Ingest:
             Rejected: ``window_exceeded``, the agent sends more than it was allowed to.
         """
         spool_id = session.registration.spool_id
-        if self._marks.waiting(spool_id) > self.window:
-            raise Rejected("window_exceeded", f"more than {self.window} records without an acknowledgement")
-        if not self._marks.take(spool_id, seq):
+        if not self._marks.is_new(spool_id, seq):
             return False
+        if self._marks.waiting(spool_id) >= self.window:
+            raise Rejected("window_exceeded", f"more than {self.window} records without an acknowledgement")
+        self._marks.take(spool_id, seq)
         self._batch.marks[spool_id] = seq
         self._taken[spool_id] += 1
         self._something.set()

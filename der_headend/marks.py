@@ -41,8 +41,8 @@ class Marks:
         spool.resolved = True
 
     def unresolved(self, spool_id: UUID) -> None:
-        """The store can't say how far it has the spool."""
-        self._spool(spool_id)
+        """Nothing of the spool is to be taken until it is asked for again."""
+        self._spool(spool_id).resolved = False
         self._unresolved.add(spool_id)
 
     def open_questions(self) -> Sequence[UUID]:
@@ -60,14 +60,21 @@ class Marks:
         spool = self._spools.get(spool_id)
         return 0 if spool is None else spool.waiting
 
-    def take(self, spool_id: UUID, seq: int) -> bool:
-        """Whether a record is to be stored, in which case it counts as taken from now on."""
+    def is_new(self, spool_id: UUID, seq: int) -> bool:
+        """Whether a record is to be stored."""
         spool = self._spools.get(spool_id)
-        if spool is None or not spool.resolved or seq <= spool.taken:
-            return False
+        return spool is not None and spool.resolved and seq > spool.taken
+
+    def take(self, spool_id: UUID, seq: int) -> None:
+        """Count a new record as taken."""
+        spool = self._spools[spool_id]
         spool.taken = seq
         spool.waiting += 1
-        return True
+
+    def overtaken(self, spool_id: UUID, first_seq: int) -> bool:
+        """Whether a spool whose oldest record is ``first_seq`` has dropped some before they could be taken."""
+        spool = self._spools.get(spool_id)
+        return spool is not None and spool.waiting > 0 and first_seq > spool.taken + 1
 
     def committed(self, marks: Mapping[UUID, int], counts: Counter[UUID]) -> None:
         """Records were stored: of each spool up to which number, and how many."""

@@ -21,6 +21,7 @@ from prometheus_client.registry import Collector
 
 from der_core.events import Severity
 from der_core.lifecycle import State
+from der_headend.absences import Absences
 from der_headend.alarms import Alarms
 from der_headend.announcements import Announcements
 from der_headend.dispatcher.tally import Tally
@@ -58,6 +59,7 @@ class HeadendMetrics(Collector):
         fleet: Fleet,
         alarms: Alarms,
         sessions: Sessions,
+        absences: Absences,
         ingest: Ingest,
         dispatches: Tally,
         announcements: Announcements,
@@ -68,6 +70,7 @@ class HeadendMetrics(Collector):
         self._fleet = fleet
         self._alarms = alarms
         self._sessions = sessions
+        self._absences = absences
         self._ingest = ingest
         self._dispatches = dispatches
         self._announcements = announcements
@@ -116,8 +119,8 @@ class HeadendMetrics(Collector):
         yield _gauge("der_sessions", "Agents connected", len(self._sessions.live))
         yield _gauge(
             "der_agents_lost",
-            "Agents that are away, did not go on purpose, and whose assets no other agent has taken over",
-            sum(1 for _ in self._sessions.lost()),
+            "Agents away for two minutes that did not go on purpose, some of their assets not served since",
+            self._absences.missed,
         )
         yield _counter("der_sessions_opened", "Sessions of agents opened", counts.opened)
         closed: Counter[str] = Counter(dict.fromkeys((*_CLOSED.values(), _CLOSED_OTHERWISE), 0))

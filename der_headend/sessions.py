@@ -8,10 +8,12 @@ heartbeats it is closed.
 
 import heapq
 import math
+from bisect import bisect_left, insort
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from operator import attrgetter
 from uuid import UUID, uuid4
 
 from der_core.errors import Conflict, Rejected
@@ -32,6 +34,7 @@ SESSIONS_KEPT = 5
 AGENTS_KEPT = 20_000
 
 _SLACK = 64
+_AGENT_ID = attrgetter("agent_id")
 
 
 @dataclass(slots=True, eq=False)
@@ -126,15 +129,16 @@ class Sessions:
         self._served_last: list[str | None] = [None] * len(fleet.assets)
         self._due: list[tuple[float, UUID]] = []
         self._agents: OrderedDict[str, AgentEntry] = OrderedDict()
+        self._by_agent_id: list[AgentEntry] = []
 
     @property
     def live(self) -> Mapping[UUID, Session]:
         """The live sessions by id."""
         return self._live
 
-    def agents(self) -> Iterator[AgentEntry]:
-        """Every agent that was ever seen (and is still remembered), in order of first appearance."""
-        return iter(self._agents.values())
+    def agents(self) -> Sequence[AgentEntry]:
+        """Every agent that was ever seen (and is still remembered), in order of id."""
+        return self._by_agent_id
 
     def agent(self, agent_id: str) -> AgentEntry | None:
         """One agent by id."""
@@ -153,19 +157,12 @@ class Sessions:
     def connected(self, agent_id: str | None) -> Session | None:
         """The live session of an agent, once it may be commanded."""
         entry = self._agents.get(agent_id) if agent_id is not None else None
-        return (
-            entry.session
-            if entry is not None and entry.session is not None and entry.session.agreed
-            else None
-        )
+        session = entry.session if entry is not None else None
+        return session if session is not None and session.agreed else None
 
-    def lost(self) -> Iterator[AgentEntry]:
-        """The agents that are away, have not gone on purpose, and some of whose assets nobody has served since."""
-        for entry in self._agents.values():
-            if entry.session is None and entry.sessions[0].reason != CLOSED_BY_AGENT:
-                slots = (self._fleet.slot_of.get(asset_id) for asset_id in entry.sessions[0].asset_ids)
-                if any(slot is not None and self._served_last[slot] == entry.agent_id for slot in slots):
-                    yield entry
+    def whole_site(self, record: SessionRecord) -> bool:
+        """Whether a session serves, or served, all assets of its site."""
+        return len(record.asset_ids) == len(self._fleet.inventory.assets_of(record.site_id))
 
     def of_spool(self, spool_id: UUID) -> Session | None:
         """The live session whose records come from this spool."""
@@ -339,7 +336,7 @@ class Sessions:
         entry = self._agents[session.agent_id]
         if entry.session is session:
             entry.session = None
-        _replace_record(entry.sessions, record)
+        entry.sessions = [record if known.session_id == session_id else known for known in entry.sessions]
         self.counts.closed[reason] += 1
         self.counts.heartbeats_missed += self.heartbeats_missed(session)
         session.link.close(reason)
@@ -375,11 +372,14 @@ class Sessions:
             heapq.heapify(self._due)
 
     def _entry(self, agent_id: str) -> AgentEntry:
-        entry = self._agents.setdefault(agent_id, AgentEntry(agent_id))
+        if (entry := self._agents.get(agent_id)) is None:
+            entry = self._agents[agent_id] = AgentEntry(agent_id)
+            insort(self._by_agent_id, entry, key=_AGENT_ID)
         if len(self._agents) > AGENTS_KEPT:
             gone = next((a for a, e in self._agents.items() if e.session is None and a != agent_id), None)
             if gone is not None:
                 del self._agents[gone]
+                del self._by_agent_id[bisect_left(self._by_agent_id, gone, key=_AGENT_ID)]
         return entry
 
 
@@ -387,10 +387,3 @@ def _dropped_since(before: Heartbeat, now: Heartbeat) -> int:
     """How many records an agent has given up between two heartbeats; a new spool counts from 0."""
     dropped = now.dropped_records - before.dropped_records
     return dropped if dropped >= 0 else now.dropped_records
-
-
-def _replace_record(records: list[SessionRecord], record: SessionRecord) -> None:
-    for place, known in enumerate(records):
-        if known.session_id == record.session_id:
-            records[place] = record
-            return

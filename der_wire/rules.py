@@ -13,14 +13,19 @@ makes its queue longer. One that is gone is noticed without it."""
 STEADY_AFTER_S = 1.0
 """A session that lasted so long counts as a success, after which the next attempt is immediate."""
 
-BUNDLE_BYTES = 1 << 20
-"""Records go together in one message up to this size."""
+BUNDLE_BYTES = 1 << 16
+"""Records go together in one message up to this size. Nothing counts as heard before it has come whole, so on a slow
+link a message must not take as long as the heartbeats that may be missed."""
 
-SHOWN_EVERY = 0.5
-"""How far apart, in heartbeats, the frames that the headend is sent may be before a copy goes ahead."""
-
+_SHOWN_EVERY = 0.5
+_SHOWN_EVERY_S = 5.0
 _LONGEST_DRAIN_S = 300.0
 _DRAIN_SPREAD = 1.5
+
+
+def shown_every_s(heartbeat_s: float) -> float:
+    """How far apart the frames that the headend is sent may be before a copy goes ahead: half a heartbeat, or 5 s."""
+    return min(_SHOWN_EVERY * heartbeat_s, _SHOWN_EVERY_S)
 
 
 def away_s(asked_s: float, rng: random.Random) -> float:

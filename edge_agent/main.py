@@ -61,11 +61,13 @@ async def _serve(settings: AgentSettings, identity: Identity, stop: asyncio.Even
         if parts.metrics is not None:
             tasks.start("metrics", parts.metrics.run())
         await stop.wait()
-        if not await parts.agent.stop(deadline_s=clock.monotonic() + _SAFE_WITHIN_S):
+        safe = await parts.agent.stop(deadline_s=clock.monotonic() + _SAFE_WITHIN_S)
+        if not safe:
             _log.error("not all assets could be left safe")
         if parts.uplink.up:
             await parts.outbox.wait_until_empty(deadline_s=clock.monotonic() + _FLUSH_WITHIN_S)
-        await parts.uplink.close()
+        if safe and not tasks.failure:  # else somebody shall miss it, as an agent that was killed
+            await parts.uplink.close()
     await parts.agent.close()
     await parts.outbox.spool.close()
     return 1 if tasks.failure else 0

@@ -6,18 +6,20 @@ from datetime import datetime
 
 from der_client import HeadendClient
 from der_client.models import Agent, Dispatch, Event, Site
+from der_core.lifecycle import State
 
 MOST_ASSETS = 300
 """A fleet of more assets is shown, and asked for, as its sites; ``--site`` shows the assets of one."""
-MOST_LISTED = 20
-"""So many dispatches, and so many alarms, are asked for."""
+MOST_LISTED = 200
+"""So many dispatches, and so many alarms, are asked for: the newest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """The fleet at one moment, all of it from the headend's memory, so that it is shown while the database is away.
 
-    ``agents`` is ``None`` where the fleet is so large that they were not asked for.
+    ``agents`` is ``None`` where the fleet is so large that they were not asked for; of the ``dispatches`` those in
+    force come first.
     """
 
     at: datetime
@@ -55,6 +57,9 @@ def take(client: HeadendClient, now: Callable[[], datetime], *, site_id: str | N
         at=now(),
         sites=sites,
         agents=[a for a in client.agents() if site_id in {None, a["site_id"]}] if small else None,
-        dispatches=list(client.open_dispatches(site_id=site_id, limit=MOST_LISTED)),
+        dispatches=sorted(
+            client.open_dispatches(site_id=site_id, limit=MOST_LISTED),
+            key=lambda dispatch: dispatch["state"] != State.ACTIVE,
+        ),
         alarms=list(client.events(site_id=site_id, active=True, limit=MOST_LISTED)),
     )

@@ -15,6 +15,7 @@ from der_console.console import Console
 from der_console.parts.listing import rows
 from der_console.tables import Row, Table
 from der_console.topics import Topic
+from der_console.turns import in_turns
 
 _READ_S = 5
 _SOON_S = 2
@@ -44,7 +45,10 @@ class AgentsFeed:
         while True:
             links = hub.links_heard
             found = {row_id(agent): agent async for agent in self._console.headend.agents()}
-            self.agents = {id_: _same(self.agents.get(id_), agent) for id_, agent in found.items()}
+            agents: dict[str, Agent] = {}
+            async for some in in_turns(found.items()):
+                agents |= {id_: _same(self.agents.get(id_), agent) for id_, agent in some}
+            self.agents = agents
             topic.publish(agent_sums(self.agents.values()))
             await self.table.show(topic, self.agents)
             for turn in range(max(_READ_S, len(found) // _AGENTS_PER_S)):

@@ -3,6 +3,8 @@
 import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from heapq import nsmallest
+from itertools import chain
 
 from der_client import HeadendError
 from der_client.models import Asset, Site
@@ -44,7 +46,8 @@ class FleetFeed:
             if not self._charted:
                 await self._begin(topic, picture)
             self._follow(topic, picture)
-            topic.publish(fleet_cells(picture, stale=await _stale(picture.assets, self._hub.now())))
+            stale = await _stale(picture.assets, self._hub.now())
+            topic.publish(fleet_cells(picture, stale=stale, sites=await listed(picture.sites.values())))
             await self.assets.show(topic, picture.assets)
 
     async def _begin(self, topic: Topic, picture: Picture) -> None:
@@ -78,8 +81,8 @@ def power_series(names: Iterable[str]) -> list[dict[str, str]]:
     return [asdict(Series("All sites", "sum")), *(asdict(Series(name)) for name in names)]
 
 
-def fleet_cells(picture: Picture, *, stale: int) -> dict[str, Cell]:
-    """The sums and the list of sites; ``stale`` is how many assets are."""
+def fleet_cells(picture: Picture, *, stale: int, sites: Iterable[Site]) -> dict[str, Cell]:
+    """The sums and the list of ``sites``; ``stale`` is how many assets are."""
     total, at = picture.totals, picture.sites_at
     away = total.assets_total - total.assets_online
     disconnected = f", {away:,} disconnected" if away else ""
@@ -100,7 +103,7 @@ def fleet_cells(picture: Picture, *, stale: int) -> dict[str, Cell]:
         ),
         "alarms": cells.text(f"{total.alarms:,}", look="bad" if total.alarms else None, at=at),
         "alarms_word": cells.text("see Events" if total.alarms else "none raised"),
-        "sites": rows(_site_row(site) for site in _listed(picture.sites.values())),
+        "sites": rows(_site_row(site) for site in sites),
         "more_sites": cells.text(
             f"{SITES_LISTED} of {total.sites:,} sites, those with alarms or assets away first"
             if total.sites > SITES_LISTED
@@ -127,12 +130,16 @@ def asset_table(name: str) -> Table[Asset]:
     return Table(name, fixed=_fixed, live=_live)
 
 
-def _listed(sites: Iterable[Site]) -> list[Site]:
+async def listed(sites: Iterable[Site]) -> list[Site]:
     """The sites that are listed: those that need attention first, then by name."""
-    return sorted(
-        sites,
-        key=lambda site: (site["alarms"] == 0, site["assets_online"] == site["assets_total"], site["name"]),
-    )[:SITES_LISTED]
+    found: list[Site] = []
+    async for some in in_turns(sites, LOOKED_AT_AT_ONCE):
+        found = nsmallest(SITES_LISTED, chain(found, some), key=_rank)
+    return found
+
+
+def _rank(site: Site) -> tuple[bool, bool, str]:
+    return site["alarms"] == 0, site["assets_online"] == site["assets_total"], site["name"]
 
 
 def _site_row(site: Site) -> dict[str, str | Cell]:

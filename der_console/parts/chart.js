@@ -44,7 +44,7 @@ export default {
         return void this.draw(true);
       }
       if (this.reach === null || this.reach === undefined) return;
-      more = this.apart(more);
+      more = this.apart(this.later(more));
       const from = more.t.length ? more.t[more.t.length - 1] - this.reach : 0;
       const first = Math.max(0, this.data.t.findIndex((t) => t >= from));
       this.data = {
@@ -52,6 +52,11 @@ export default {
         s: this.data.s.map((values, i) => [...values.slice(first), ...(more.s[i] ?? [])]),
       };
       this.draw();
+    },
+    // What was measured while the page was built is in its first data and may come once more.
+    later(more) {
+      const known = more.t.filter((t) => t <= this.data.t[this.data.t.length - 1]).length;
+      return { t: more.t.slice(known), s: more.s.map((values) => values.slice(known)) };
     },
     apart(more) {
       const last = this.data.t[this.data.t.length - 1];

@@ -47,6 +47,7 @@ export default {
     async load() {
       if (this.loading) return;
       this.loading = true;
+      this.waiting = []; // what came before is in what is fetched now
       try {
         const whole = await (await fetch(this.url)).json();
         const names = ["id", ...this.columns.map((c) => c.name)];
@@ -66,25 +67,20 @@ export default {
         }
         this.api.setGridOption("domLayout", this.total > FEW_ROWS ? "normal" : "autoHeight");
         this.short = this.total <= FEW_ROWS;
+        this.api.flushAsyncTransactions(); // changes of the rows that were there before
         this.api.setGridOption("rowData", this.rows);
         this.api.setGridOption("loading", false);
-        this.waiting.splice(0).forEach(this.take);
       } catch (error) {
+        this.generation = null;
         this.problem = "The rows could not be fetched; trying again";
         setTimeout(this.load, RELOOK_MS);
       }
       this.loading = false;
-      if (this.outdated) {
-        this.outdated = false;
-        this.load();
-      }
+      this.waiting.splice(0).forEach(this.take);
     },
     take(change) {
       if (this.loading || this.generation === null) return void this.waiting.push(change);
-      if (change.g > this.generation) {
-        this.outdated = this.loading;
-        return void this.load();
-      }
+      if (change.g > this.generation) return void this.load();
       if (change.g < this.generation || !change.r || change.q <= this.seq) return;
       const update = change.r.map(([place, ...values]) => {
         const data = { ...this.rows[place] };

@@ -16,10 +16,11 @@ from der_core.dispatch import Allocation, Dispatch
 from der_core.errors import Unavailable
 from der_core.lifecycle import State, Transition
 from der_headend.announcements import Announcements
-from der_headend.cursor import encode_moment, newest
+from der_headend.cursor import encode_moment
 from der_headend.dispatcher.tally import Tally
 from der_headend.fleet import Fleet
 from der_headend.ports import DispatchQuery, DispatchStore, Page, WriteBehind
+from der_headend.timeline import Timeline
 from der_runtime.clock import Clock
 from der_runtime.logs import get_logger
 
@@ -49,6 +50,7 @@ class Records:
         self._clock = clock
         self.tally = Tally()
         self._open: dict[UUID, Dispatch] = {}
+        self._open_by_time = Timeline()
         self._open_at_site: dict[UUID, dict[UUID, None]] = {}
         self._queued_at_site: dict[UUID, dict[UUID, None]] = {}
         self._ended: OrderedDict[UUID, Dispatch] = OrderedDict()
@@ -157,13 +159,8 @@ class Records:
 
     def open_page(self, query: DispatchQuery) -> Page[Dispatch]:
         """Those asked for that have not ended."""
-        found, next_cursor = newest(
-            filter(query.matches, self._open.values()),
-            lambda record: (record.submitted_at, record.id),
-            limit=query.limit,
-            cursor=query.cursor,
-        )
-        return Page([self.with_measured(record) for record in found], next_cursor)
+        found = self._open_by_time.page(self._open, query)
+        return Page([self.with_measured(record) for record in found.items], found.next_cursor)
 
     def release_all(self) -> None:
         """Wake whoever waits for anything: the headend is stopping."""
@@ -200,9 +197,12 @@ class Records:
         else:
             queued.pop(record.id, None)
         if not record.state.final:
+            if record.id not in self._open:
+                self._open_by_time.add(record.submitted_at, record.id)
             self._open[record.id] = record
             at_site[record.id] = None
             return
+        self._open_by_time.discard(record.submitted_at, record.id)
         self._open.pop(record.id, None)
         at_site.pop(record.id, None)
         self._ended[record.id] = record

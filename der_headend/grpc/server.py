@@ -23,8 +23,8 @@ _OPTIONS = (
     # What grpc expects a connection to bring at once. It begins with 8 KiB, which the registration of a gateway passes;
     # twice that is expected then, and a buffer of 64 KiB is kept at every connection for as long as it sends little.
     ("grpc.experimental.tcp_read_chunk_size", 1_024),
-    # Without it there is no ping to each burst of data, of which the answer would only tell how much more than 64 KiB
-    # the path takes: more than an agent ever has on its way, and half of what the transport's threads do.
+    # Without it there is no ping to each burst of data, which is half of what the transport's threads do. Its answer
+    # would tell how much more than 64 KiB the path takes: of use only to an agent that drains a backlog from afar.
     ("grpc.http2.bdp_probe", 0),
     # A whole fleet may come back at once. By default grpc cancels the calls beyond the first thousand that wait for us,
     # and each of them tries again; waiting costs less than that.

@@ -112,6 +112,7 @@ class AgentLink(AgentLinkServicer):
                 registration.site_id,
                 session.record.asset_ids,
                 agent_id=session.agent_id,
+                whole_site=self._sessions.whole_site(session.record),
                 heard_at=self._sessions.heard_before(session),
             ):
                 self._ingest.note(cleared, agent_id=session.agent_id)
@@ -150,6 +151,9 @@ class AgentLink(AgentLinkServicer):
         # No message is held while the next is awaited: that would be 10 KiB for each gateway that has nothing to say.
         while (end := self._take(session, await context.read())) is None:
             pass
+        if end == CLOSED_BY_AGENT:
+            # The end of a stream that broke looks like this too; reading on raises then.
+            await context.read()
         return end
 
     def _take(self, session: Session, message: object) -> str | None:
@@ -161,6 +165,8 @@ class AgentLink(AgentLinkServicer):
             case "record":
                 self._record(session, message.record)
             case "records":
+                if len(message.records.records) > BUNDLE:
+                    return f"more than {BUNDLE} records in one message"
                 for record in message.records.records:
                     self._record(session, record)
             case "heartbeat":

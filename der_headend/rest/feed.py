@@ -28,7 +28,8 @@ from der_headend.rest.views.fanout import sse
 SAMPLES_PER_ROUND = 1000
 SAMPLES_AT_ONCE = 50
 _BREATH_S = 0.01
-"""Between two events of a round: a full one takes 0.2 s, which is the least there is between rounds."""
+"""Between two events of a round. A full one takes 0.2 s and its making; where rounds come faster, one goes on where the
+last was."""
 
 KEEPALIVE_S = 15.0
 _LOOK_UP_S = 0.5
@@ -72,7 +73,7 @@ async def _feed(
 ) -> AsyncIterator[bytes]:
     clock = services.clock
     with services.announcements.listen(after=after) as listener:
-        round_s = clock.monotonic()
+        round_s = event_s = clock.monotonic()
         sent_s = round_s - KEEPALIVE_S
         while not services.stopping.is_set():
             for announcement in listener.take():
@@ -86,13 +87,14 @@ async def _feed(
             if now_s >= round_s:
                 round_s = now_s + watch.telemetry_s
                 telemetry.begin_round()
-            if telemetry.more:
+            if telemetry.more and now_s >= event_s:
+                event_s = now_s + _BREATH_S
                 sent_s = now_s
                 yield _at(listener, telemetry.event())
             if now_s >= sent_s + KEEPALIVE_S:
                 sent_s = now_s
                 yield _sign_of_life(listener)
-            await listener.wait(_BREATH_S if telemetry.more else min(round_s - now_s, _LOOK_UP_S))
+            await listener.wait(min((event_s if telemetry.more else round_s) - now_s, _LOOK_UP_S))
 
 
 def _at(listener: Listener, event: bytes) -> bytes:

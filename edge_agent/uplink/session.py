@@ -3,7 +3,7 @@
 The sender is the only one who writes. It wakes when there is something in the outbox, when an acknowledgement opens
 the window, and when a heartbeat is due. Records go in order and at most ``window`` of them are unacknowledged; while
 that holds them back, or a backlog does, live copies go ahead of them: of each report, and of the newest frame if what
-the headend shows would else be older than half a heartbeat.
+the headend shows would else be older than half a heartbeat, or 5 s.
 
 The headend must be heard at least every three heartbeats (it answers each). If it is not, the session ends, whatever
 the transport believes; everything here can be cancelled, so also on a link that swallows everything.
@@ -21,7 +21,7 @@ from der_wire._gen import agent_link_pb2 as pb
 from der_wire.codec import cancel_from_wire, command_from_wire
 from der_wire.fields import WireInvalid, micros, read_uuid
 from der_wire.registration import registration_to_wire
-from der_wire.rules import BUNDLE_BYTES, MISSED_HEARTBEATS, SHOWN_EVERY
+from der_wire.rules import BUNDLE_BYTES, MISSED_HEARTBEATS, shown_every_s
 from edge_agent.outbox import Outbox
 from edge_agent.ports import LinkedAgent
 from edge_agent.uplink.stream import LinkEnded, Stream
@@ -183,7 +183,7 @@ class Session:
         if newest is None or newest.record.seq <= reaches:
             return
         # The difference may be negative: where the clock was set back, each frame counts as new.
-        if abs(newest.timestamp_us - self._shown_us) >= 1e6 * SHOWN_EVERY * self._heartbeat_s:
+        if abs(newest.timestamp_us - self._shown_us) >= 1e6 * shown_every_s(self._heartbeat_s):
             self._shown_us = newest.timestamp_us
             await self._stream.send(pb.Uplink(record=pb.Record.FromString(newest.record.body)))
 

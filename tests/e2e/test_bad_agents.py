@@ -122,6 +122,17 @@ def test_bad_records_are_set_aside_by_reason_and_the_good_one_behind_them_is_sto
         assert [sample["current_mw"] for sample in history] == [2.0]
 
 
+def test_more_records_in_one_message_than_the_headend_takes_end_the_session(system: System) -> None:
+    with RawAgent(system.grpc_address) as agent:
+        most = agent.register(good()).registered.bundle
+        together = [pb.Record(seq=seq, frame=frame()) for seq in range(1, most + 2)]
+        agent.send(pb.Uplink(records=pb.Records(records=together)))
+        with pytest.raises(StopIteration):
+            agent.receive()
+    (session, *_) = system.get("/agents", agent_id="raw")[0]["sessions"]
+    assert session["reason"] == f"more than {most} records in one message"
+
+
 def test_a_report_about_a_dispatch_that_nobody_made_changes_nothing(system: System) -> None:
     with RawAgent(system.grpc_address) as agent:
         agent.register(good())

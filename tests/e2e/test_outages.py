@@ -36,6 +36,7 @@ def test_a_killed_agent_is_disconnected_and_a_dispatch_meanwhile_expires() -> No
         agent = system.start_agent(GATEWAY)
         kill(agent)
         system.wait_for_agent(SITE_ID, connected=False, deadline_s=3 * 0.5 + 1.0)
+        assert system.get("/agents")[0]["sessions"][0]["reason"] == "link lost"
         record = system.dispatch(wait=None, asset_id=ASSET_A, mw=5, ttl_s=0.5)
         assert record["state"] == "queued"
         ended = system.wait_for_state(record["id"], "expired")

@@ -592,6 +592,20 @@ async def test_event_is_acknowledged_once(client: httpx.AsyncClient, world: Worl
     problem(await client.post(f"/events/{uuid4()}/ack"), 404, "unknown_event", "event_id")
 
 
+async def test_alarm_that_is_not_stored_yet_can_be_acknowledged_later(
+    client: httpx.AsyncClient, world: World
+) -> None:
+    session = await world.connect(gateway())
+    trip = records.event(0, kind=EventKind.RAISED, code="trip")
+    world.ingest.event(session, 1, trip)
+    assert [event["id"] for event in many(Event, await client.get("/events?active=true"))] == [str(trip.id)]
+    refused = await client.post(f"/events/{trip.id}/ack")
+    problem(refused, 503, "event_not_stored_yet")
+    assert refused.headers["Retry-After"] == "1"
+    await world.ingest.flush()
+    assert one(Event, await client.post(f"/events/{trip.id}/ack"))["acknowledged_at"] is not None
+
+
 async def test_heartbeats_of_the_agent_that_serves_an_asset(client: httpx.AsyncClient, world: World) -> None:
     problem(await client.get(f"/heartbeat/{A}"), 404, "no_heartbeat_yet", "asset_id")
     assert (await client.get(f"/heartbeat/{A}/history")).json() == []

@@ -113,9 +113,29 @@ async def test_a_round_comes_in_small_events(
     everybody = [asset.id for asset in world.fleet.assets]
     world.show(dict.fromkeys(everybody, 0.0))
     events = events_in(feed(services, Watch(telemetry_s=60)))
-    sent = [await upcoming(events) for _ in range(len(everybody) // 2)]
+    sent = []
+    for _ in range(len(everybody) // 2):
+        sent.append(await upcoming(events))
+        world.clock.advance(1)
     assert [len(event.data) for event in sent] == [2] * (len(everybody) // 2)
     assert [sample["asset_id"] for event in sent for sample in event.data] == list(map(str, everybody))
+
+
+async def test_an_announcement_amid_a_round_does_not_hasten_it(
+    world: World, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeds, "SAMPLES_AT_ONCE", 2)
+    world.show({A: 1.0, B: 2.0, D: 3.0})
+    events = events_in(feed(services, Watch(telemetry_s=60)))
+    assert len((await upcoming(events)).mw()) == 2
+    world.announcements.announce(records.event(0))
+    assert (await upcoming(events)).event == "event"
+    following = asyncio.create_task(upcoming(events))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not following.done()
+    world.clock.advance(1)
+    assert len((await following).mw()) == 1
 
 
 async def test_dispatches_and_links_are_announced(world: World, services: Services) -> None:

@@ -12,6 +12,7 @@ from der_core.dispatch import AllocationReport, Command, Dispatch, DispatchRepor
 from der_core.lifecycle import State
 from der_core.registration import AgentMode, RegisteredAsset, Registration
 from der_core.signals import CORE_SIGNALS
+from der_headend.absences import Absences
 from der_headend.alarms import Alarms
 from der_headend.announcements import Announcements
 from der_headend.dispatcher import Dispatcher
@@ -123,6 +124,9 @@ class World:
             clock=self.clock,
             changed=self.session_changes.append,
             closed=self._closed,
+        )
+        self.absences = Absences(
+            sessions=self.sessions, alarms=self.alarms, events=self.ingest, clock=self.clock
         )
         self.dispatcher = Dispatcher(
             fleet=self.fleet,

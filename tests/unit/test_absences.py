@@ -6,9 +6,9 @@ import pytest
 
 from der_core.events import EventKind, Severity
 from der_headend import absences
-from der_headend.absences import GRACE_S, LOOK_S, Absences
+from der_headend.absences import GRACE_S, LOOK_S
 from der_headend.ports import EventQuery
-from der_headend.sessions import CLOSED_BY_AGENT, LINK_LOST
+from der_headend.sessions import CLOSED_BY_AGENT, HEADEND_STOPPING, HEARTBEAT_MISSED, LINK_LOST
 from der_headend.store.memory import MemoryStore
 from kit.headend import SITE, A, B, C, World, gateway
 
@@ -18,9 +18,6 @@ class Watched(World):
 
     def __init__(self, store: MemoryStore | None = None) -> None:
         super().__init__(store=store)
-        self.absences = Absences(
-            sessions=self.sessions, alarms=self.alarms, note=self.ingest.note, clock=self.clock
-        )
         self.began_at = self.clock.now()
 
     async def comes_and_goes(self, *asset_ids: UUID, agent_id: str = "lost", reason: str = LINK_LOST) -> None:
@@ -38,9 +35,12 @@ class Watched(World):
 
     async def restarted(self) -> "Watched":
         """The next run of this headend, with what is stored of this one."""
+        for session_id in list(self.sessions.live):
+            self.sessions.close(session_id, HEADEND_STOPPING)
         other = Watched(self.store)
         other.clock.advance((self.clock.now() - other.clock.now()).total_seconds())
         other.began_at = other.clock.now()
+        other.session_changes.extend(self.session_changes)
         newest = {record.session_id: record for record in self.session_changes}
         other.sessions.restore(reversed(newest.values()))
         other.alarms.restore(await self.store.events.open_alarms())
@@ -55,10 +55,13 @@ async def test_an_agent_that_stays_away_is_an_alarm_until_it_is_back() -> None:
     assert await world.after(10 * LOOK_S) == [(EventKind.RAISED, None)]
     (alarm,) = world.alarms.active()
     assert (alarm.event.code, alarm.event.severity) == ("agent_disconnected", Severity.WARNING)
-    assert alarm.event.message == "agent lost is away (link lost), last heard 2026-06-01 12:00:00 UTC"
+    assert alarm.event.message == (
+        "agent lost has not been back since its session ended (link lost), last heard 2026-06-01 12:00:00 UTC"
+    )
+    assert world.absences.missed == 1
     await world.connect(gateway(agent_id="lost"))
     assert await world.after(10 * LOOK_S) == [(EventKind.RAISED, None), (EventKind.CLEARED, None)]
-    assert world.alarms.count(SITE) == 0
+    assert world.alarms.count(SITE) == world.absences.missed == 0
 
 
 async def test_the_alarm_of_an_agent_of_one_asset_is_that_asset_s() -> None:
@@ -67,11 +70,12 @@ async def test_the_alarm_of_an_agent_of_one_asset_is_that_asset_s() -> None:
     assert await world.after(2 * GRACE_S) == [(EventKind.RAISED, B)]
 
 
-async def test_an_agent_that_flaps_within_the_grace_time_leaves_no_event() -> None:
+async def test_agents_that_flap_within_the_grace_time_leave_no_event_and_are_not_missed() -> None:
     world = Watched()
-    for _ in range(20):
-        await world.comes_and_goes()
+    for agent_id in ("one", "other") * 10:
+        await world.comes_and_goes(agent_id=agent_id)
         assert await world.after(GRACE_S - LOOK_S) == []
+        assert world.absences.missed == 0
 
 
 async def test_an_agent_that_went_on_purpose_or_has_a_successor_is_not_missed() -> None:
@@ -90,11 +94,14 @@ async def test_an_agent_that_went_on_purpose_or_has_a_successor_is_not_missed() 
 async def test_after_a_restart_agents_have_the_grace_time_to_come_back() -> None:
     world = Watched()
     await world.comes_and_goes(A, agent_id="comes")
-    await world.comes_and_goes(B, agent_id="stays away")
+    await world.connect(gateway(B, agent_id="stays away"))
     again = await world.restarted()
     assert await again.after(GRACE_S - LOOK_S) == []
+    assert again.absences.missed == 0
     await again.connect(gateway(A, agent_id="comes"))
     assert await again.after(2 * LOOK_S) == [(EventKind.RAISED, B)]
+    (alarm,) = again.alarms.active()
+    assert "has not been back since its session ended (headend is stopping)" in alarm.event.message
 
 
 async def test_an_alarm_of_an_earlier_run_is_neither_raised_again_nor_left() -> None:
@@ -103,6 +110,8 @@ async def test_an_alarm_of_an_earlier_run_is_neither_raised_again_nor_left() -> 
     raised = [(EventKind.RAISED, None)]
     assert await world.after(2 * GRACE_S) == raised
     again = await world.restarted()
+    assert await again.after(LOOK_S) == raised
+    assert again.absences.missed == 1
     assert await again.after(2 * GRACE_S) == raised
     await again.connect(gateway(agent_id="lost", spool_id=uuid4()))
     assert await again.after(LOOK_S) == [*raised, (EventKind.CLEARED, None)]
@@ -124,3 +133,38 @@ async def test_of_a_crowd_only_so_many_are_raised(monkeypatch: pytest.MonkeyPatc
     for asset_id in (A, B, C):
         await world.comes_and_goes(asset_id, agent_id=str(asset_id))
     assert set(await world.after(3 * GRACE_S)) == {(EventKind.RAISED, A), (EventKind.RAISED, B)}
+    assert world.absences.missed == 3
+
+
+async def test_while_much_waits_for_the_store_nothing_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(absences, "EVENTS_WAITING", 2)
+    world = Watched()
+    for asset_id in (A, B, C):
+        await world.comes_and_goes(asset_id, agent_id=str(asset_id))
+    assert set(await world.after(3 * GRACE_S)) == {(EventKind.RAISED, A), (EventKind.RAISED, B)}
+    assert (await world.after(LOOK_S))[2:] == [(EventKind.RAISED, C)]
+
+
+async def test_of_two_agents_at_a_site_each_has_its_own_alarm_also_after_a_restart() -> None:
+    world = Watched()
+    await world.comes_and_goes(A, B, agent_id="one")
+    await world.connect(gateway(B, C, agent_id="other"))
+    raised = [(EventKind.RAISED, A)]
+    assert await world.after(2 * GRACE_S) == raised
+    (alarm,) = world.alarms.active()
+    await world.store.events.acknowledge(alarm.event.id, world.clock.now())
+
+    second = await world.restarted()
+    session = await second.connect(gateway(B, C, agent_id="other"))
+    assert await second.after(2 * GRACE_S) == raised
+    (alarm,) = second.alarms.active()
+    assert alarm.acknowledged_at is not None
+    second.sessions.close(session.id, HEARTBEAT_MISSED)
+    raised.append((EventKind.RAISED, B))
+    assert await second.after(2 * GRACE_S) == raised
+
+    third = await second.restarted()
+    assert [alarm.event.asset_id for alarm in third.alarms.active()] == [A, B]
+    await third.connect(gateway(A, agent_id="one"))
+    assert await third.after(2 * GRACE_S) == [*raised, (EventKind.CLEARED, A)]
+    assert [alarm.event.asset_id for alarm in third.alarms.active()] == [B]

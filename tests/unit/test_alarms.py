@@ -1,6 +1,7 @@
 """What becomes of the alarms of an agent that comes without memory of them, now and after a restart of the headend."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -8,10 +9,10 @@ from uuid import UUID, uuid4
 from der_core.events import EventKind
 from der_headend.alarms import AGENT_DISCONNECTED, LEFT_BEHIND, Alarms
 from der_headend.grpc.servicer import AgentLink
-from der_headend.ports import EventQuery, StoredEvent
+from der_headend.ports import Batch, EventQuery, StoredEvent
 from der_wire._gen import agent_link_pb2 as pb
 from kit import records
-from kit.headend import SITE, A, B, World
+from kit.headend import OTHER_SITE, SITE, A, B, C, World
 from kit.raw_agent import registration
 
 
@@ -31,8 +32,10 @@ class Stream:
         pass
 
 
-async def visit(world: World, spool_id: UUID, events: Sequence[pb.Event] = ()) -> None:
-    """An agent of A and B connects, sends some events, and goes."""
+async def visit(
+    world: World, spool_id: UUID, events: Sequence[pb.Event] = (), asset_ids: Sequence[UUID] = (A, B)
+) -> None:
+    """An agent of some assets connects, sends some events, and goes."""
     link: Any = AgentLink(
         sessions=world.sessions,
         dispatcher=world.dispatcher,
@@ -42,7 +45,7 @@ async def visit(world: World, spool_id: UUID, events: Sequence[pb.Event] = ()) -
         version="",
         room=10_000,
     )
-    introduction = registration(str(SITE), [str(A), str(B)])
+    introduction = registration(str(SITE), [str(asset_id) for asset_id in asset_ids])
     introduction.spool_id = str(spool_id)
     sent = (pb.Uplink(record=pb.Record(seq=n, event=event)) for n, event in enumerate(events, start=1))
     await link.Connect(None, Stream(pb.Uplink(register=introduction), *sent))
@@ -86,6 +89,19 @@ async def test_what_a_new_spool_left_behind_is_cleared_for_good() -> None:
     assert {event.at for event in cleared} == {world.clock.now() - timedelta(seconds=60)}
 
 
+async def test_what_another_agent_of_the_site_has_raised_is_left_alone() -> None:
+    world = World()
+    full = records.event(0, asset_id=None, kind=EventKind.RAISED, code="spool_full")
+    await world.store.commit(Batch(events=[full]))
+    world.alarms.restore([StoredEvent(full)])
+    await visit(world, uuid4())
+    assert [alarm.event for alarm in world.alarms.active()] == [full]
+    assert await after_a_restart(world) == ["spool_full"]
+    await visit(world, uuid4(), asset_ids=(A, B, C))
+    assert list(world.alarms.active()) == []
+    assert await after_a_restart(world) == []
+
+
 async def test_what_still_holds_is_raised_again_though_it_happened_before_the_agent_could_connect() -> None:
     world = World()
     await visit(world, uuid4(), [raised(world, "trip")])
@@ -119,4 +135,19 @@ def test_the_headends_own_alarm_about_an_agent_is_none_that_the_agent_left_behin
     alarms.note(
         records.event(0, asset_id=None, kind=EventKind.RAISED, code=AGENT_DISCONNECTED), agent_id="gateway"
     )
-    assert alarms.left_behind(SITE, [A], agent_id="gateway", heard_at=None) == []
+    assert alarms.left_behind(SITE, [A], agent_id="gateway", whole_site=True, heard_at=None) == []
+
+
+def test_alarms_of_one_id_and_different_places_are_the_first_of_them() -> None:
+    alarms = Alarms()
+    first = records.event(0, kind=EventKind.RAISED)
+    for event in (
+        first,
+        replace(first, site_id=OTHER_SITE),
+        first,
+        replace(first, code="other", at=records.at(1)),
+    ):
+        alarms.note(event, agent_id="gateway")
+    assert list(alarms.page(EventQuery(limit=10)).items) == [StoredEvent(first)]
+    alarms.note(replace(first, kind=EventKind.CLEARED), agent_id="gateway")
+    assert list(alarms.page(EventQuery(limit=10)).items) == []

@@ -295,6 +295,19 @@ class TestDispatches:
         assert json.loads(desk.der("cancel", dispatch_id, "--json").stdout)["state"] == "cancelled"
         assert desk.der("cancel", "00000000-0000-4000-8000-000000000000").exit_code == 1
 
+    def test_cancelled_by_the_beginning_of_its_id_while_the_store_hangs(self, desk: Desk) -> None:
+        ended, open_ = (f"aa{digit}00000-0000-4000-8000-000000000000" for digit in "01")
+        for each in (ended, open_):
+            ordered(desk, "--asset", "GT-BESS-A", "--mw", "1", "--id", each)
+        desk.store_hangs()
+        result = desk.der("cancel", "aa")
+        assert (result.exit_code, result.stdout.split()[:2]) == (0, [f"{open_}:", "cancelled"])
+
+    def test_an_id_that_is_given_twice_is_cancelled_once(self, desk: Desk) -> None:
+        dispatch_id = ordered(desk, "--site", "Gateway-Test", "--mw", "12")
+        result = desk.der("cancel", dispatch_id[:8], dispatch_id, "--json")
+        assert (result.exit_code, [d["id"] for d in json.loads(result.stdout)]) == (0, [dispatch_id])
+
     def test_released_is_all_that_is_under_way_there(self, desk: Desk) -> None:
         here = ordered(desk, "--site", "Gateway-Test", "--mw", "12")
         there = ordered(desk, "--site", "Campus-Test", "--mw", "5")
@@ -349,6 +362,29 @@ class TestDispatches:
         result = desk.der("release", "--all", "--yes", "--json")
         assert (result.exit_code, [d["id"] for d in json.loads(result.stdout)]) == (1, [other])
         assert f"{stuck} is not cancelled: [/odd] :fire:" in result.stderr
+
+    def test_one_that_can_not_be_confirmed_does_not_keep_the_others(self, desk: Desk) -> None:
+        lost, other = (ordered(desk, "--site", site, "--mw", "5") for site in ("Campus-Test", "Gateway-Test"))
+        desk.headend.disconnect(CAMPUS_SITE)
+        desk.headend.disconnect(GATEWAY_SITE)
+        answer = desk.headend.answer
+
+        def waiting(request: httpx.Request) -> object:
+            if request.method == "DELETE" and request.url.params["timeout_s"] != "0.0":
+                if request.url.path.endswith(lost):
+                    return problem(500, "internal_error", "it broke")
+                desk.headend.connect(GATEWAY_SITE)
+            return answer(request)
+
+        desk.headend.answer = waiting  # type: ignore[method-assign, assignment]
+        result = desk.der("cancel", lost, other, "--json")
+        assert result.exit_code == 1
+        assert {d["id"]: d["state"] for d in json.loads(result.stdout)} == {
+            lost: "active",
+            other: "cancelled",
+        }
+        assert f"{lost} is not confirmed: it broke" in result.stderr
+        assert "1 not confirmed by the agent yet" in result.stderr
 
     def test_releasing_an_asset_leaves_the_sites_dispatch(self, desk: Desk) -> None:
         dispatch_id = ordered(desk, "--site", "Gateway-Test", "--mw", "12")

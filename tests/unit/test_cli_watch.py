@@ -3,13 +3,16 @@
 import json
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from rich.console import Console
 
 from der_cli.watch.snapshot import Snapshot
 from der_cli.watch.view import screen
-from der_client.fake import BATTERY_A, CAMPUS_SITE
+from der_client.fake import BATTERY_A, CAMPUS_SITE, GATEWAY_SITE, FakeHeadend
+from der_client.fake.example import EXAMPLE, battery
+from der_core.assets import Inventory
 from kit.fake_headend import NOW, asset
 from kit.terminal import Desk
 
@@ -169,6 +172,20 @@ class TestCommand:
         ):
             assert expected in shown or expected in {"60 s left", "1 min left"}
         assert "5/5" not in shown
+
+    def test_what_is_in_force_is_shown_whatever_was_ordered_since(self) -> None:
+        assets = [
+            battery(str(UUID(int=n)), f"B-{n}", CAMPUS_SITE if n else GATEWAY_SITE, capacity_mwhr=1, max_mw=1)
+            for n in range(31)
+        ]
+        desk = Desk(headend=FakeHeadend(Inventory(EXAMPLE.sites.values(), assets)))
+        desk.headend.disconnect(CAMPUS_SITE)
+        for each in assets:
+            desk.headend.advance(1)
+            desk.der("dispatch", "--asset", each.name, "--mw", "1", "--no-wait")
+        shown = desk.der("watch", "--once").stdout.splitlines()
+        at = shown.index("Under way: 31")
+        assert ["active" in line for line in shown[at + 1 : at + 32]] == [True] + 30 * [False]
 
     def test_piped_it_is_shown_once_and_json_is_a_line_per_update(self) -> None:
         desk = Desk()

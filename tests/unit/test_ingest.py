@@ -162,15 +162,42 @@ async def test_an_agent_that_ignores_its_window_is_refused_and_the_room_stays_bo
     world = World(journal=gate, room_rows=16)
     session = await world.connect(gateway())
     assert world.ingest.window == 4
-    for seq in range(1, 6):
+    for seq in range(1, 5):
         world.ingest.frame(session, seq, frame(world, [float(seq)] * 3))
     with pytest.raises(Rejected, match="more than 4 records"):
-        world.ingest.frame(session, 6, frame(world, [6.0, 6.0, 6.0]))
-    assert world.ingest.rows_waiting == 15
+        world.ingest.frame(session, 5, frame(world, [5.0, 5.0, 5.0]))
+    for seq in (0, 1):  # a live copy, and one that comes again
+        world.ingest.frame(session, seq, frame(world, [6.0, 6.0, 6.0]))
+    assert world.ingest.rows_waiting == 12 + 6
     await world.ingest.flush()
-    world.ingest.frame(session, 6, frame(world, [6.0, 6.0, 6.0]))
+    world.ingest.frame(session, 5, frame(world, [6.0, 6.0, 6.0]))
     await world.ingest.flush()
-    assert link_of(session).acknowledged == [5, 6]
+    assert link_of(session).acknowledged == [4, 5]
+
+
+async def test_a_full_spool_that_comes_back_while_its_window_waits_is_shown_and_asked_again() -> None:
+    gate = Gate()
+    world = World(journal=gate, room_rows=16)
+    spool = uuid4()
+    assert await world.ingest.resume(spool, first_seq=1) == 0
+    session = await world.connect(gateway(spool_id=spool))
+    for seq in range(1, 5):
+        world.ingest.frame(session, seq, frame(world, [float(seq)] * 3))
+    world.sessions.close(session.id, "link lost")
+    assert await world.ingest.resume(spool, first_seq=100) == 99
+    session = await world.connect(gateway(spool_id=spool, first_seq=100))
+    for seq in range(100, 104):
+        world.ingest.frame(session, seq, frame(world, [float(seq)] * 3))
+    world.ingest.read_in()
+    assert world.fleet.number("current_mw", 0) == 103.0
+    await world.ingest.flush()
+    assert gate.samples == 12
+    assert world.asked_again == [spool]
+    assert await world.ingest.resume(spool, first_seq=100) == 4
+    session = await world.connect(gateway(spool_id=spool, first_seq=100))
+    world.ingest.frame(session, 100, frame(world, [1.0, 1.0, 1.0]))
+    await world.ingest.flush()
+    assert link_of(session).acknowledged == [100]
 
 
 async def test_a_spool_whose_mark_is_unknown_is_shown_not_stored_and_asked_again_when_the_store_is_back() -> (

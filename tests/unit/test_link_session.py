@@ -13,6 +13,7 @@ from der_core.lifecycle import State
 from der_core.registration import AgentMode, Registration
 from der_runtime.clock import SystemClock
 from der_wire._gen import agent_link_pb2 as pb
+from der_wire.rules import shown_every_s
 from edge_agent.ledger import Ledger
 from edge_agent.outbox import Outbox
 from edge_agent.ports import Spooled
@@ -163,19 +164,20 @@ async def test_record_larger_than_the_spool_is_sent_live_once() -> None:
     assert spool.reads < SPINNING / 5
 
 
-async def test_while_it_is_behind_a_frame_goes_ahead_each_half_heartbeat() -> None:
+async def test_while_it_is_behind_a_frame_goes_ahead_each_five_seconds() -> None:
     clock, _, outbox = parts()
-    beats = [10.0, 10.3, 10.4, 10.5, 10.6, 10.9, 11.1, 5.0, 5.1]  # the clock is set back in the end
+    moments_s = [100, 103, 104, 105, 106, 109, 111, 50, 51]  # the clock is set back in the end
     async with session_of(outbox, clock, window=1) as stream:
-        for beat in beats:
-            await outbox.put_frame(pb.Frame(timestamp_us=int(beat * BEAT_US)))
+        for moment_s in moments_s:
+            await outbox.put_frame(pb.Frame(timestamp_us=moment_s * 1_000_000))
             await answers_a_command(stream, clock)
-    frames = [
-        (up.record.seq, up.record.frame.timestamp_us / BEAT_US)
-        for up in stream.sent
-        if up.record.frame.timestamp_us
-    ]
-    assert frames == [(1, 10.0), (0, 10.5), (0, 11.1), (0, 5.0)]
+    records = [up.record for up in stream.sent if up.record.HasField("frame")]
+    shown = [(record.seq, record.frame.timestamp_us // 1_000_000) for record in records]
+    assert shown == [(1, 100), (0, 105), (0, 111), (0, 50)]
+
+
+def test_with_short_heartbeats_a_frame_goes_ahead_each_half_of_one() -> None:
+    assert [shown_every_s(heartbeat_s) for heartbeat_s in (0.2, 10.0, 300.0)] == [0.1, 5.0, 5.0]
 
 
 async def test_records_go_together_up_to_a_size(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -13,6 +14,7 @@ from der_core.errors import Unavailable
 from der_core.events import EventKind, Severity
 from der_core.lifecycle import State
 from der_headend import measures
+from der_headend.absences import GRACE_S
 from der_headend.dispatcher import DispatchRequest
 from der_headend.measures import LOOP_LAG_S, Distribution, watch_loop
 from der_headend.metrics import HeadendMetrics
@@ -31,6 +33,7 @@ def scraped(world: World) -> dict[str, float]:
             fleet=world.fleet,
             alarms=world.alarms,
             sessions=world.sessions,
+            absences=world.absences,
             ingest=world.ingest,
             dispatches=world.dispatcher.tally,
             announcements=world.announcements,
@@ -102,7 +105,10 @@ async def test_sessions_and_heartbeats() -> None:
     found = scraped(world)
     assert found["der_agent_records_dropped_total"] == 10
     assert (found["der_sessions"], found["der_agent_spool_bytes"], found["der_assets_served"]) == (0, 0, 0)
-    assert found["der_agents_lost"] == 1
+    assert found["der_agents_lost"] == 0
+    world.clock.advance(GRACE_S)
+    world.absences.look(since=world.clock.now() - timedelta(seconds=GRACE_S))
+    assert scraped(world)["der_agents_lost"] == 1
     closed = {
         name: found[f"der_sessions_closed_total|{name}"] for name in ("replaced", "agent_closed", "link_lost")
     }

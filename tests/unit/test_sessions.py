@@ -8,7 +8,7 @@ import pytest
 
 from der_core.errors import Conflict, Rejected
 from der_core.registration import RegisteredAsset
-from der_headend.sessions import CLOSED_BY_AGENT, HEARTBEAT_MISSED, LINK_LOST
+from der_headend import sessions
 from kit.headend import OTHER_SITE, A, B, C, World, gateway, link_of
 
 
@@ -30,6 +30,21 @@ async def test_hazard_the_late_close_of_an_old_stream_leaves_the_new_one() -> No
     assert world.sessions.close(old.id, "stream ended") is None
     assert world.sessions.serving(A) is new
     assert link_of(new).closed == []
+
+
+async def test_agents_are_told_in_order_of_id_until_they_are_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    for agent_id, asset_id in (("b", B), ("c", C), ("a", A), ("b", B)):
+        await world.connect(gateway(asset_id, agent_id=agent_id))
+    assert [entry.agent_id for entry in world.sessions.agents()] == ["a", "b", "c"]
+    monkeypatch.setattr(sessions, "AGENTS_KEPT", 3)
+    gone = world.sessions.serving(B)
+    assert gone is not None
+    world.sessions.close(gone.id, "gone")
+    await world.connect(gateway(B, agent_id="d"))
+    assert [entry.agent_id for entry in world.sessions.agents()] == ["a", "c", "d"]
 
 
 async def test_hazard_an_asset_of_another_live_agent_can_not_be_taken() -> None:
@@ -104,29 +119,6 @@ async def test_who_served_an_asset_last_is_known_after_it_left() -> None:
     assert entry is not None
     assert entry.agent_id == "a"
     assert world.sessions.last_agent_of(B) is None
-
-
-async def test_lost_are_those_that_are_missed_and_did_not_go_on_purpose() -> None:
-    world = World()
-
-    async def comes_and_goes(asset_id: UUID, agent_id: str, reason: str) -> None:
-        session = await world.connect(gateway(asset_id, agent_id=agent_id))
-        world.sessions.close(session.id, reason)
-
-    def lost() -> list[str]:
-        return [entry.agent_id for entry in world.sessions.lost()]
-
-    await comes_and_goes(A, "cut", LINK_LOST)
-    await comes_and_goes(B, "silent", HEARTBEAT_MISSED)
-    await comes_and_goes(C, "stopped", CLOSED_BY_AGENT)
-    assert lost() == ["cut", "silent"]
-    restarted = World()
-    restarted.sessions.restore(reversed([each for each in world.session_changes if each.disconnected_at]))
-    assert {entry.agent_id for entry in restarted.sessions.lost()} == {"cut", "silent"}
-    await world.connect(gateway(A, agent_id="cut"))
-    assert lost() == ["silent"]
-    await comes_and_goes(B, "its successor", CLOSED_BY_AGENT)
-    assert lost() == []
 
 
 async def test_a_session_keeps_no_second_copy_of_its_part_of_the_inventory() -> None:

@@ -188,6 +188,17 @@ def test_more_samples_than_can_be_counted_spoil_their_asset(monkeypatch: pytest.
     assert tally.spoiled(BEGIN_US).tolist() == [KEYS[2]]
 
 
+def test_minutes_that_together_have_more_than_can_be_counted_spoil_their_asset(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("der_headend.store.postgres.tally._MOST_KNOWN", 20)
+    tally = new_tally()
+    for minute in range(3):
+        times_us = BEGIN_US + minute * MINUTE_US + np.arange(15)
+        tally.add(np.full(15, 2), times_us, columns(np.ones((15, SIGNALS))))
+        assert tally.spoiled(BEGIN_US).tolist() == ([KEYS[2]] if minute == 2 else [])
+
+
 def test_a_window_that_had_begun_does_not_count() -> None:
     counted = Counted(tally=new_tally(newest_us=BEGIN_US))
     stream(counted, 6.5)
@@ -206,6 +217,17 @@ def test_what_is_added_costs_the_same_calls_however_much_it_is() -> None:
         return cost_of(lambda: tally.add(slots, np.full(assets, BEGIN_US + MINUTE_US), values)).calls
 
     assert calls(ROWS_AT_ONCE) == calls(10) <= MOST_CALLS
+
+
+def test_old_samples_cost_the_same_calls_however_many_they_are() -> None:
+    def calls(old: int) -> int:
+        tally = new_tally()
+        tally.add(np.array([2]), np.array([BEGIN_US + MINUTE_US]), columns(np.ones((1, SIGNALS))))
+        times_us = BEGIN_US + np.arange(old)
+        values = columns(np.ones((old, SIGNALS)))
+        return cost_of(lambda: tally.add(np.full(old, 2), times_us, values)).calls
+
+    assert calls(500) == calls(5)
 
 
 def test_signals_that_nobody_has_a_value_of_and_states_take_no_room() -> None:

@@ -20,8 +20,7 @@ async def list_agents(
 ) -> StreamingResponse:
     """One entry per agent that has ever connected, in order of id; empty until one does."""
     sessions, inventory = services.sessions, services.fleet.inventory
-    seen = sorted((entry for entry in sessions.agents() if entry.sessions), key=lambda entry: entry.agent_id)
-    shown, next_cursor = page(seen, lambda entry: entry.agent_id, limit=limit, cursor=cursor)
+    shown, next_cursor = page(sessions.agents(), lambda entry: entry.agent_id, limit=limit, cursor=cursor)
     return listing(
         (records.agent(entry, sessions=sessions, inventory=inventory) for entry in shown), next_cursor
     )

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from der_core.errors import NotFound
+from der_core.errors import NotFound, Unavailable
 from der_core.events import Severity
 from der_headend.ports import EventQuery
 from der_headend.rest.models.events import Event
@@ -77,6 +77,10 @@ async def acknowledge_event(services: Provided, event_id: EventId) -> JSONRespon
     """Note that an operator has seen an event; a second time changes nothing."""
     record = await services.events.acknowledge(event_id, services.clock.now())
     if record is None:
+        if services.alarms.holds(event_id):
+            raise Unavailable(
+                "event_not_stored_yet", "this alarm is not stored yet; try again", retry_after_s=1.0
+            )
         raise NotFound("unknown_event", f"no event {event_id}; GET /events lists them", field="event_id")
     services.alarms.acknowledged(record)
     return reply(records.stored_event(record))

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from der_core.dispatch import Dispatch
-from der_headend.cursor import encode_moment
 from der_headend.ports import DispatchQuery, Page
-from der_headend.store.memory.timeline import Timeline
+from der_headend.timeline import Timeline
 
 ENDED_KEPT = 10_000
 
@@ -38,15 +37,7 @@ class MemoryDispatches:
 
     async def page(self, query: DispatchQuery) -> Page[Dispatch]:
         """Some dispatches, newest first; ``start`` and ``end`` bound when they were submitted."""
-        found: list[Dispatch] = []
-        for id in self._timeline.newest_first(cursor=query.cursor, start=query.start, end=query.end):
-            dispatch = self._records[id]
-            if not query.matches(dispatch):
-                continue
-            if len(found) == query.limit:
-                return Page(found, encode_moment(found[-1].submitted_at, found[-1].id))
-            found.append(dispatch)
-        return Page(found)
+        return self._timeline.page(self._records, query)
 
     async def unfinished(self) -> Sequence[Dispatch]:
         """All that have not ended, oldest first."""

@@ -6,9 +6,8 @@ from datetime import datetime
 from uuid import UUID
 
 from der_core.events import Event, EventKind
-from der_headend.cursor import encode_moment
 from der_headend.ports import EventQuery, Page, StoredEvent
-from der_headend.store.memory.timeline import Timeline
+from der_headend.timeline import Timeline
 
 EVENTS_KEPT = 10_000
 
@@ -32,15 +31,7 @@ class MemoryEvents:
 
     async def page(self, query: EventQuery) -> Page[StoredEvent]:
         """Some events, newest first."""
-        found: list[StoredEvent] = []
-        for id in self._timeline.newest_first(cursor=query.cursor, start=query.start, end=query.end):
-            record = self._records[id]
-            if not query.matches(record):
-                continue
-            if len(found) == query.limit:
-                return Page(found, encode_moment(found[-1].event.at, found[-1].event.id))
-            found.append(record)
-        return Page(found)
+        return self._timeline.page(self._records, query)
 
     async def acknowledge(self, event_id: UUID, at: datetime) -> StoredEvent | None:
         """Note that an operator has seen it; a second time changes nothing."""

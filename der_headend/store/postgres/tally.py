@@ -74,13 +74,14 @@ class _Totals:
             np.minimum.at(stats[MIN], places, more[MIN])
             np.maximum.at(stats[MAX], places, more[MAX])
         np.add.at(known, places, count)
-        too_many: Integers = places[before >= _MOST_KNOWN]
+        too_many: Integers = places[before.astype(np.uint32) + count > _MOST_KNOWN]
         return too_many
 
     def take(self, places: Integers) -> tuple[Floats, NDArray[np.uint16]]:
         """What came of some assets, which then begin anew: shapes (signals, 3, places) and (signals, places)."""
         stats, known = self._stats.take(places, axis=2), self._known.take(places, axis=1)
-        self._known[:, places] = 0
+        for signal in np.flatnonzero(known.any(axis=1)).tolist():
+            self._known[signal][places] = 0
         stats[self._states] = np.nan
         np.copyto(stats, np.nan, where=(known == 0)[:, np.newaxis])
         return stats, known
@@ -149,14 +150,15 @@ class Tally:
         if self._first_us == _NEVER:
             return []
         places = self._places.take(slots).astype(np.int64)
-        again = np.flatnonzero(places[1:] == places[:-1]) + 1
-        before_us = self._newest_us.take(places)
-        before_us[again] = timestamps_us[again - 1]
-        good = (timestamps_us > before_us) & (timestamps_us >= max(self._first_us, self._closed_us))
+        again = _again(places)
+        good = timestamps_us >= max(self._first_us, self._closed_us)
+        good &= timestamps_us > self._newest_us.take(places)
+        good[again] &= timestamps_us[again] > timestamps_us[again - 1]
         if not good.all():
             self._spoil(places[~good], timestamps_us[~good])
-            rest = {signal: values[good] for signal, values in columns.items()}
-            return self.add(slots[good], timestamps_us[good], rest)
+            places, timestamps_us = places[good], timestamps_us[good]
+            columns = {signal: values[good] for signal, values in columns.items()}
+            again = _again(places)
         minutes = timestamps_us // MINUTE_US
         if (minutes[again] == minutes[again - 1]).all():
             return self._count(places, timestamps_us, columns)
@@ -236,3 +238,8 @@ class Tally:
         made[:, MEAN] /= np.maximum(made[:, KNOWN], 1.0)
         made[:, LAST] = np.where(known > 0, self._last.take(places, axis=1), np.nan).T
         return Buckets(self._keys[places].astype(np.int64), begins_us, made)
+
+
+def _again(places: Integers) -> Integers:
+    """Which of some samples, in order of asset, are not their asset's first."""
+    return np.flatnonzero(places[1:] == places[:-1]) + 1

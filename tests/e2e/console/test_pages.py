@@ -53,6 +53,44 @@ def test_table_is_searched_and_filtered(system: System, screen: Callable[..., Sc
     fleet.page.wait_for_url("**/ui/asset/*")
 
 
+def test_table_loses_no_change_that_comes_while_it_is_fetched(
+    system: System, screen: Callable[..., Screen]
+) -> None:
+    fleet = screen(system.url).open("/")
+    fleet.see("5 rows")
+    shown = fleet.page.evaluate("""async () => {
+        const grid = getElement(Number(document.querySelector(".grid-place").id.slice(1)));
+        const change = (status) => {
+            const values = { ...grid.rows[2], status };
+            return { g: grid.generation, q: grid.seq + 1e6, r: [[2, ...grid.live.map((name) => values[name])]] };
+        };
+        const shown = () => {
+            grid.api.flushAsyncTransactions();
+            return grid.api.getRowNode("2").data.status;
+        };
+        grid.take(change("before"));
+        let fetched = grid.load();
+        await fetched;
+        const replaced = shown() !== "before";
+        fetched = grid.load();
+        grid.take(change("meanwhile"));
+        await fetched;
+        const status = shown();
+        const newer = { g: grid.generation + 1 };
+        const real = window.fetch;
+        window.fetch = () => Promise.reject(new Error("away"));
+        await grid.load();
+        window.fetch = real;
+        grid.take(newer);
+        const patient = !grid.loading;
+        fetched = grid.load();
+        grid.take(newer);
+        await fetched;
+        return { replaced, status, patient, fetchedAnew: grid.loading };
+    }""")
+    assert shown == {"replaced": True, "status": "meanwhile", "patient": True, "fetchedAnew": True}
+
+
 def test_large_fleet_is_entered_by_site(tmp_path: Path, screen: Callable[..., Screen]) -> None:
     inventory = tmp_path / "assets.yaml"
     inventory.write_text(json.dumps(_inventory(sites=50, assets=MOST_ASSETS + 1)), encoding="utf-8")
@@ -105,6 +143,18 @@ def test_chart_does_not_join_what_it_was_not_told(system: System, screen: Callab
         return chart.data.s[2];
     }""")
     assert drawn == [1000, 1002, 1004, None, 1100, 1102]
+
+
+def test_chart_takes_no_value_twice(system: System, screen: Callable[..., Screen]) -> None:
+    asset = screen(system.url).open(f"/ui/asset/{ASSET_A}")
+    drawn = asset.page.evaluate("""() => {
+        const chart = getElement(Number(document.querySelector(".chart").id.slice(1)));
+        const at = (...t) => ({ t, s: chart.series.map(() => t) });
+        chart.show(at(1000, 1002), 900);
+        [at(1002), at(1000, 1002, 1004), at(1004), at(1100)].forEach(chart.add);
+        return [chart.data.t, chart.data.s[2]];
+    }""")
+    assert drawn == [[1000, 1002, 1004, 1005, 1100], [1000, 1002, 1004, None, 1100]]
 
 
 def test_theme_is_remembered(system: System, screen: Callable[..., Screen]) -> None:

@@ -12,10 +12,11 @@ SITE = Target("site", "s", "Gateway-Test", "site, 3 assets")
 
 
 class Headend:
-    """Knows dispatches by id; cancels those that it was not told to refuse."""
+    """Knows dispatches by id; cancels those that it was not told to refuse. Of "slow" ones no agent confirms."""
 
     def __init__(self, states: dict[str, str], *, refuses: frozenset[str] = frozenset()) -> None:
         self.states = states
+        self.asked: list[tuple[str, bool]] = []  # of which, and whether to wait for its agent
         self._refuses = refuses
 
     async def open_dispatches(self, *, site_id: str | None, asset_id: str | None) -> Any:
@@ -25,10 +26,10 @@ class Headend:
                 yield {"id": id_, "state": state}
 
     async def cancel(self, id_: str, *, timeout_s: float) -> Any:
-        assert timeout_s > 0
+        self.asked.append((id_, timeout_s > 0))
         if id_ in self._refuses:
             raise HeadendUnreachable("http://h", "refused")
-        self.states[id_] = "active" if id_ == "slow" else "cancelled"
+        self.states[id_] = "active" if id_.startswith("slow") else "cancelled"
         return {"state": self.states[id_]}
 
 
@@ -58,3 +59,14 @@ def test_what_could_not_be_cancelled_is_said() -> None:
     assert outcome(done).startswith(
         "1 cancelled, 1 not confirmed by their agents yet. Not all could be: The headend"
     )
+
+
+def test_all_are_told_before_any_agent_is_waited_for() -> None:
+    ids = [f"slow{n}" for n in range(20)] + ["a"]
+    headend: Any = Headend(dict.fromkeys(ids, "active"))
+    progress: list[int] = []
+    done = asyncio.run(release(headend, ids, progress.append))
+    assert (done.cancelled, done.unconfirmed, done.problems) == (1, 20, [])
+    assert [(id_, False) for id_ in ids] == headend.asked[: len(ids)]
+    assert [(id_, True) for id_ in ids[:-1]] == headend.asked[len(ids) :]
+    assert progress == [1]

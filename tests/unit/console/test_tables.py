@@ -1,3 +1,4 @@
+import asyncio
 import gzip
 import json
 from typing import Any
@@ -62,6 +63,27 @@ async def test_rows_are_encoded_once() -> None:
     shown = table()
     await shown.show(Listener(shown), {"a": ("a", 1.0)})  # type: ignore[arg-type]
     assert await shown.whole() is await shown.whole()
+
+
+async def test_who_asks_while_rows_change_shares_one_answer() -> None:
+    made: list[float] = []
+
+    def row(entry: float) -> list[float]:
+        made.append(entry)
+        return [entry]
+
+    shown: Table[float] = Table("assets", fixed=row, live=lambda entry: [entry])
+    listener = Listener(table())
+    value, entries = 0.0, {f"id{n}": 0.0 for n in range(200)}
+    await shown.show(listener, entries)  # type: ignore[arg-type]
+    asking = [asyncio.create_task(shown.whole()) for _ in range(10)]
+    while not all(page.done() for page in asking):
+        value += 1.0
+        await shown.show(listener, dict.fromkeys(entries, value))  # type: ignore[arg-type]
+    first, *others = [await page for page in asking]
+    assert len(made) == 2 * len(entries)
+    assert first is not others[0]
+    assert all(other is others[0] for other in others)
 
 
 async def test_long_table_comes_in_small_pieces() -> None:

@@ -10,6 +10,7 @@ class Page:
 
     def __init__(self) -> None:
         self.id = "page"
+        self.is_deleted = False
         self.outbox = self
         self.scripts: list[str] = []
 
@@ -36,6 +37,14 @@ def test_only_differences_are_sent() -> None:
     assert "alarms" in one.scripts[1]
     assert "net" not in one.scripts[1]
     assert all(mine is theirs for mine, theirs in zip(one.scripts, other.scripts, strict=True))
+
+
+def test_a_page_that_is_gone_gets_nothing() -> None:
+    page = Page()
+    topic = topic_with(page)
+    page.is_deleted = True
+    topic.publish({"net": cells.power(12.0)})
+    assert page.scripts == []
 
 
 def test_who_comes_later_finds_what_is_shown() -> None:

@@ -9,7 +9,6 @@ import grpc
 import pytest
 
 from der_headend.grpc.server import GrpcServer
-from der_headend.grpc.servicer import AgentLink
 from der_headend.sessions import CLOSED_BY_AGENT, LINK_LOST
 from der_runtime.addresses import HostPort
 from der_wire._gen import agent_link_pb2 as pb
@@ -26,9 +25,7 @@ from kit.scripted_headend import until
 @asynccontextmanager
 async def served(world: World) -> AsyncIterator[str]:
     """Where agents reach the headend of a world."""
-    parts: dict[str, Any] = {name: getattr(world, name) for name in ("sessions", "ingest", "alarms", "clock")}
-    link = AgentLink(**parts, dispatcher=world.dispatcher, version="", room=10)
-    server = GrpcServer(address=HostPort("127.0.0.1", 0), agent_link=link, room=10)
+    server = GrpcServer(address=HostPort("127.0.0.1", 0), agent_link=world.link, room=10)
     storing = asyncio.create_task(world.ingest.run())
     yield str(await server.start())
     await server.stop()

@@ -17,6 +17,7 @@ from der_headend.alarms import Alarms
 from der_headend.announcements import Announcements
 from der_headend.dispatcher import Dispatcher
 from der_headend.fleet import Fleet
+from der_headend.grpc.servicer import AgentLink
 from der_headend.ingest import Ingest
 from der_headend.ports import Cancellation, Journal, Rows, SessionRecord
 from der_headend.sessions import Session, Sessions
@@ -136,6 +137,15 @@ class World:
             store=self.store.dispatches,
             later=self.ingest,
             clock=self.clock,
+        )
+        self.link = AgentLink(
+            sessions=self.sessions,
+            dispatcher=self.dispatcher,
+            ingest=self.ingest,
+            alarms=self.alarms,
+            clock=self.clock,
+            version="",
+            room=10_000,
         )
 
     def _closed(self, session: Session) -> None:

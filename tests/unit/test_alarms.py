@@ -8,7 +8,6 @@ from uuid import UUID, uuid4
 
 from der_core.events import EventKind
 from der_headend.alarms import AGENT_DISCONNECTED, LEFT_BEHIND, Alarms
-from der_headend.grpc.servicer import AgentLink
 from der_headend.ports import Batch, EventQuery, StoredEvent
 from der_wire._gen import agent_link_pb2 as pb
 from kit import records
@@ -36,15 +35,7 @@ async def visit(
     world: World, spool_id: UUID, events: Sequence[pb.Event] = (), asset_ids: Sequence[UUID] = (A, B)
 ) -> None:
     """An agent of some assets connects, sends some events, and goes."""
-    link: Any = AgentLink(
-        sessions=world.sessions,
-        dispatcher=world.dispatcher,
-        ingest=world.ingest,
-        alarms=world.alarms,
-        clock=world.clock,
-        version="",
-        room=10_000,
-    )
+    link: Any = world.link
     introduction = registration(str(SITE), [str(asset_id) for asset_id in asset_ids])
     introduction.spool_id = str(spool_id)
     sent = (pb.Uplink(record=pb.Record(seq=n, event=event)) for n, event in enumerate(events, start=1))

@@ -13,7 +13,6 @@ import numpy as np
 from der_core.assets import Inventory, Site
 from der_core.registration import RegisteredAsset
 from der_core.signals import CORE_SIGNALS
-from der_headend.grpc.servicer import AgentLink
 from der_headend.ports import Batch
 from der_headend.sessions import Session
 from der_headend.store.postgres import samples
@@ -61,15 +60,7 @@ class Path:
             journal=self.journal, inventory=Inventory(sites, [a for mine in members.values() for a in mine])
         )
         world = self.world
-        self.link = AgentLink(
-            sessions=world.sessions,
-            dispatcher=world.dispatcher,
-            ingest=world.ingest,
-            alarms=world.alarms,
-            clock=world.clock,
-            version="",
-            room=10_000,
-        )
+        self.link = world.link
         self.sessions = [self._session(site, [a.id for a in members[site.id]]) for site in sites]
         self.assets = assets
         self.seq = 0

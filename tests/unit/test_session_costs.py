@@ -12,7 +12,6 @@ from der_core.assets import Inventory, Site
 from der_core.registration import Registration
 from der_core.signals import CATALOGUE, CORE_SIGNALS
 from der_headend.fleet import Fleet
-from der_headend.grpc.servicer import AgentLink
 from der_headend.sessions import Session, Sessions
 from der_runtime.clock import ManualClock
 from der_wire._gen import agent_link_pb2 as pb
@@ -116,15 +115,7 @@ class Talking:
 
 async def test_nothing_is_kept_of_a_message_while_the_next_is_awaited() -> None:
     world = World()
-    link: Any = AgentLink(
-        sessions=world.sessions,
-        dispatcher=world.dispatcher,
-        ingest=world.ingest,
-        alarms=world.alarms,
-        clock=world.clock,
-        version="",
-        room=10_000,
-    )
+    link: Any = world.link
     stream = Talking(pb.Uplink(register=raw_agent.registration(str(SITE), [str(A)])))
 
     await link.Connect(None, stream)

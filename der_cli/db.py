@@ -73,7 +73,9 @@ def reset(
     """Empty every table. Destructive; stop the headend first."""
     if not yes:
         if not world_of(ctx).at_a_terminal():
-            raise typer.BadParameter("nobody can be asked here; say that it is meant", param_hint="--yes")
+            raise typer.BadParameter(
+                "say it if this is meant: nobody can be asked, for this is no terminal", param_hint="--yes"
+            )
         typer.confirm("Everything in the database will be lost. Go on?", abort=True, err=as_json)
     done = _ask("reset", url, *(["--force"] if force else []))
     if as_json:

@@ -70,7 +70,7 @@ def try_next(plan: Plan) -> None:
         f"{der} dispatch --site {shlex.quote(site.name)} --mw {_EXAMPLE_MW}{where}",
         f"{der} assets{where}",
         f"curl -s -X POST {plan.url}/dispatch -H 'content-type: application/json' -d '{body}'",
-        f"{plan.url}/docs    (the API in a browser)",
+        f"{plan.url}/        (the console in a browser; the API is at /docs)",
         "Ctrl-C              (ends all of it)",
     ]
     out().print(Text("\nTry next, in another terminal:", style="bold"))

@@ -174,7 +174,9 @@ def _confirm(meant: list[Dispatch], client: HeadendClient, world: World, *, yes:
     if yes:
         return
     if not world.at_a_terminal():
-        raise typer.BadParameter("nobody can be asked here; say that it is meant", param_hint="--yes")
+        raise typer.BadParameter(
+            "say it if this is meant: nobody can be asked, for this is no terminal", param_hint="--yes"
+        )
     if not typer.confirm(f"Cancel {'it' if len(meant) == 1 else f'all {len(meant)}'}?", err=quiet):
         err().print("Nothing was cancelled.")
         raise typer.Exit(_NOT_DONE)

@@ -123,7 +123,10 @@ def _obeyed(facts: Facts, dispatches: Sequence[Dispatch]) -> Finding:
             "It may still ramp, or its limits or its SOC hold it back. The record says why:",
             f"der dispatches {off[0][0]['id']}",
         )
-    return OBEYED.ok(f"{len(active)} parts of dispatches are in force, each as measured")
+    settled_s = _SETTLED.total_seconds()
+    return OBEYED.ok(
+        f"{len(active)} parts of dispatches have been in force for over {settled_s:g} s, each as measured"
+    )
 
 
 def _is_off(part: Allocation) -> bool:

@@ -173,7 +173,8 @@ def _agents(facts: Facts) -> Finding:
     if absent:
         return AGENTS.problem(
             f"{listing([str(p) for p in absent])} runs and is not connected",
-            "See the checks above; its log says why (`no link yet`, or `registration refused` with the reason).",
+            "Mend what else is told to be wrong here; its log says why (`no link yet`, or `registration refused` with "
+            "the reason).",
         )
     if away:
         return AGENTS.warning(

@@ -42,23 +42,21 @@ class RecordFeed:
                 self.missing = True
                 topic.publish({"state": cells.text(None)})
                 raise
-            name = await self._name(record)
+            site = await self._names.site(record["site_id"])
+            name = site if record["asset_id"] is None else await self._names.asset(record["asset_id"])
             ids = [part["asset_id"] for part in record["allocations"]]
             assets = {id_: hub.picture.assets[id_] for id_ in ids if id_ in hub.picture.assets}
-            topic.publish(record_cells(record, name, assets, now=hub.now()))
+            topic.publish(record_cells(record, name, site, assets, now=hub.now()))
             for _ in range(_ENDED_S if record["state"] in FINAL_STATES else _OPEN_S):
                 await hub.moved()
                 if hub.heard.get(self.id) is not heard:
                     break
 
-    async def _name(self, record: Dispatch) -> str:
-        if record["asset_id"] is not None:
-            return await self._names.asset(record["asset_id"])
-        return await self._names.site(record["site_id"])
 
-
-def record_cells(record: Dispatch, name: str, assets: dict[str, Asset], *, now: float) -> dict[str, Cell]:
-    """One dispatch; ``now`` in seconds since 1970."""
+def record_cells(
+    record: Dispatch, name: str, site: str, assets: dict[str, Asset], *, now: float
+) -> dict[str, Cell]:
+    """One dispatch to what is called ``name``, at ``site``; ``now`` in seconds since 1970."""
     ended = record["state"] in FINAL_STATES
     target = {"asset": record["asset_id"], "site": record["site_id"]}[record["target"]]
     return {
@@ -66,7 +64,7 @@ def record_cells(record: Dispatch, name: str, assets: dict[str, Asset], *, now: 
         "title": cells.text(f"{cells.signed(record['requested_mw'])} MW to {name}"),
         "target": {"t": name, "h": f"/ui/{record['target']}/{target}"},
         "state": state_cell(record["state"]),
-        "steps": rows(steps(record, name)),
+        "steps": rows(steps(record, site)),
         "duration": cells.text(
             "until further notice" if record["duration_s"] is None else span(record["duration_s"])
         ),
@@ -78,9 +76,9 @@ def record_cells(record: Dispatch, name: str, assets: dict[str, Asset], *, now: 
     }
 
 
-def steps(record: Dispatch, name: str) -> list[dict[str, object]]:
+def steps(record: Dispatch, site: str) -> list[dict[str, object]]:
     """The transitions, then those that are to come if all goes well."""
-    known = {record["site_id"]: name, **{p["asset_id"]: p["asset_name"] or "" for p in record["allocations"]}}
+    known = {record["site_id"]: site, **{p["asset_id"]: p["asset_name"] or "" for p in record["allocations"]}}
     done = [_step(place, step, known) for place, step in enumerate(record["transitions"])]
     state = record["state"]
     if state in FINAL_STATES:

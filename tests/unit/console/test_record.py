@@ -36,6 +36,12 @@ def record(*states: str, **values: Any) -> Dispatch:
     return made  # type: ignore[no-any-return]
 
 
+def test_an_agent_is_called_by_its_site_whatever_it_was_told_to_do() -> None:
+    to_asset = record("submitted", "active", target="asset", asset_id="a")
+    (step, _) = record_cells(to_asset, "GT-BESS-B", "Gateway-Test", {}, now=NOW)["steps"]["rows"]
+    assert step["by"] == "by agent Gateway-Test"
+
+
 def test_what_is_to_come_is_shown_after_what_has_been() -> None:
     shown = steps(record("submitted", "queued", duration_s=60.0), "Gateway-Test")
     assert [step["t"] for step in shown] == [
@@ -69,10 +75,10 @@ def test_an_open_ended_one_has_no_end_to_come_and_an_ended_one_nothing() -> None
     ],
 )
 def test_how_long_it_lasts(values: Any, words: str) -> None:
-    assert record_cells(record("submitted", "active", **values), "x", {}, now=NOW)["left"]["t"] == words
+    assert record_cells(record("submitted", "active", **values), "x", "y", {}, now=NOW)["left"]["t"] == words
 
 
 def test_what_is_not_known_yet_is_unknown() -> None:
-    cells = record_cells(record("submitted", mw=None), "x", {}, now=NOW)
+    cells = record_cells(record("submitted", mw=None), "x", "y", {}, now=NOW)
     assert (cells["served"]["s"], cells["unserved"]["s"], cells["active"]["s"]) == ("unknown",) * 3
     assert cells["open"]["t"]

@@ -184,10 +184,10 @@ async def test_a_backlog_goes_together_as_far_as_the_headend_takes_that(bundle: 
         first = await headend.session()
         await until(lambda: len(first.records) > 8)
         first.ended.set()
-        second = await headend.session(2)
-        await until(lambda: len(second.records) > 8)
-        assert [record.seq for record in second.records[:8]] == list(range(1, 9))
-        assert max(second.messages) == largest
+        await until(lambda: any(len(later.records) > 8 for later in headend.sessions[1:]))
+        later = next(later for later in headend.sessions[1:] if len(later.records) > 8)
+        assert [record.seq for record in later.records[:8]] == list(range(1, 9))
+        assert max(later.messages) == largest
 
 
 @pytest.mark.parametrize(
@@ -204,8 +204,8 @@ async def test_a_backlog_goes_together_as_far_as_the_headend_takes_that(bundle: 
 async def test_garbage_from_the_headend_drops_the_link_and_no_more(garbage: pb.Downlink | bytes) -> None:
     async with ScriptedHeadend() as headend, agent_at(headend.port):
         await (await headend.session()).send(garbage)
-        second = await headend.session(2)
-        await until(lambda: len(second.heartbeats) > 2)
+        # Not the second for sure: a machine that stands still for three heartbeats ends that one as well.
+        await until(lambda: any(len(later.heartbeats) > 2 for later in headend.sessions[1:]))
 
 
 async def test_message_of_a_newer_headend_is_passed_over() -> None:

@@ -38,9 +38,8 @@ class Alarms:
             return
         raised = self._raised.setdefault(event.site_id, {})
         if event.asset_id is None:
-            self._drop(
-                raised, (None, event.code)
-            )  # what is left of an earlier run does not say of which agent
+            # What is left of an earlier run does not say of which agent it is.
+            self._drop(raised, (None, event.code))
         key = (event.asset_id or agent_id, event.code)
         if event.kind is EventKind.CLEARED:
             self._drop(raised, key)
@@ -70,9 +69,8 @@ class Alarms:
         """The events that clear what the predecessor of an agent has raised.
 
         What is left of an earlier run and of no asset does not say of which agent it is: it is taken for this one's if
-        it serves the ``whole_site``.
-        They are of the time ``heard_at`` which that was last heard, not of now: what still holds may have been raised
-        again before the agent could connect.
+        it serves the ``whole_site``. The events are of ``heard_at``, when that agent was last heard, and not of now:
+        what still holds may have been raised again before it could connect.
         """
         theirs: set[UUID | str | None] = {*asset_ids, agent_id}
         if whole_site:

@@ -4,7 +4,7 @@ Nothing happens by itself. What is due by the clock (an expiry, the end of a dur
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -14,32 +14,19 @@ from der_client.fake.announcements import Announcement
 from der_client.fake.plant import Plant
 from der_core.allocation import Candidate, Split, split
 from der_core.assets import Asset, Limits
-from der_core.dispatch import AllocationReport, Dispatch, DispatchReport, Target, new_allocations
-from der_core.errors import Conflict, NotFound, Rejected
+from der_core.dispatch import AllocationReport, Dispatch, DispatchReport, Target
+from der_core.errors import Conflict, NotFound
 from der_core.lifecycle import State, Transition
-
-_HEADEND, _OPERATOR = "headend", "operator"
-_TTL_S = 300.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What an operator asks for, as in the body of ``POST /dispatch``; ``mw`` positive = discharge / export."""
-
-    mw: float
-    asset_id: UUID | None = None
-    site_id: UUID | None = None
-    duration_s: float | None = None
-    ttl_s: float | None = None
-    id: UUID | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Aim:
-    site_id: UUID
-    asset_id: UUID | None
-    assets: tuple[Asset, ...]
-    warnings: tuple[str, ...] = ()
+from der_core.request import (
+    HEADEND,
+    OPERATOR,
+    Aim,
+    DispatchRequest,
+    aim,
+    check_soc,
+    new_dispatch,
+    same_request,
+)
 
 
 class Dispatches:
@@ -50,33 +37,34 @@ class Dispatches:
         self._now = now
         self.records: dict[UUID, Dispatch] = {}
 
-    def submit(self, order: Order) -> Dispatch:
-        """Record an order; the same id with the same content gives the record there is. Its agent gets it later.
+    def submit(self, request: DispatchRequest) -> Dispatch:
+        """Record a request; the same id with the same content gives the record there is. Its agent gets it later.
 
         Raises:
             Rejected, NotFound, Conflict: as the headend does.
         """
-        meant = self._aim(order)
-        if (known := self.records.get(order.id or uuid4())) is not None:
-            if not _same(known, order):
+        meant = aim(request, self._plant.inventory)
+        dispatch_id = request.id or uuid4()
+        if (known := self.records.get(dispatch_id)) is not None:
+            if not same_request(known, request):
                 detail = f"dispatch {known.id} exists and asks for something else; use another id"
                 raise Conflict("id_in_use", detail, field="id")
             return known
-        self._refuse_by_soc(order, meant)
-        record = self._new(order, meant)
+        self._refuse_by_soc(request, meant)
+        record = new_dispatch(request, meant, dispatch_id=dispatch_id, now=self._now())
         for older in self._open_with({asset.id for asset in meant.assets}):
-            superseded = Transition(State.SUPERSEDED, self._now(), _HEADEND, f"superseded_by {record.id}")
+            superseded = Transition(State.SUPERSEDED, self._now(), HEADEND, f"superseded_by {record.id}")
             self._put(older.moved(superseded, _parts(older, State.QUEUED) & {a.id for a in meant.assets}))
         self._put(record)
         return record
 
-    def preview(self, order: Order) -> models.Preview:
+    def preview(self, request: DispatchRequest) -> models.Preview:
         """The split that would be made now; raises as ``submit``."""
-        meant = self._aim(order)
-        self._refuse_by_soc(order, meant)
+        meant = aim(request, self._plant.inventory)
+        self._refuse_by_soc(request, meant)
         chosen, skipped = self._available(meant.assets)
         return views.preview(
-            self._split(order.mw, chosen),
+            self._split(request.mw, chosen),
             asset_id=meant.asset_id,
             site_id=meant.site_id,
             skipped=skipped,
@@ -99,7 +87,7 @@ class Dispatches:
         record = self.get(dispatch_id)
         if not record.state.final:
             asked = replace(record, cancel_requested_at=self._now())
-            cancelled = Transition(State.CANCELLED, self._now(), _OPERATOR)
+            cancelled = Transition(State.CANCELLED, self._now(), OPERATOR)
             self._put(asked.moved(cancelled, _parts(asked, State.QUEUED)))
             self._carry_out_cancellation(dispatch_id)
         return self.get(dispatch_id)
@@ -123,54 +111,10 @@ class Dispatches:
         )
         return views.dispatch(replace(record, allocations=parts), self._plant.inventory)
 
-    def _aim(self, order: Order) -> _Aim:
-        inventory = self._plant.inventory
-        if order.asset_id is not None:
-            asset = self._plant.asset_of(order.asset_id)
-            if not asset.asset_type.controllable:
-                raise Rejected("not_controllable", f"{asset.name} is a {asset.asset_type}", field="asset_id")
-            stray = order.site_id not in {None, asset.site_id}
-            warning = f"site_id {order.site_id} is not the site of {asset.name}; the dispatch goes to the asset alone"
-            return _Aim(asset.site_id, asset.id, (asset,), (warning,) if stray else ())
-        if order.site_id is None:
-            raise Rejected("target_missing", "name an asset_id or a site_id", field="asset_id")
-        site_id = self._plant.known_site(order.site_id)
-        assets = tuple(a for a in inventory.assets_of(site_id) if a.asset_type.controllable)
-        if not assets:
-            detail = f"site {site_id} has no asset that takes a setpoint"
-            raise Rejected("not_controllable", detail, field="site_id")
-        return _Aim(site_id, None, assets)
-
-    def _refuse_by_soc(self, order: Order, meant: _Aim) -> None:
+    def _refuse_by_soc(self, request: DispatchRequest, meant: Aim) -> None:
         asset = meant.assets[0]
-        if meant.asset_id is None or not self._plant.connected(asset.site_id):
-            return
-        reason = self._plant.limits(asset).reason
-        forbidden = "soc_at_minimum" if order.mw > 0 else "soc_at_maximum"
-        if order.mw and reason == forbidden:
-            raise Conflict(reason, f"the SOC of {asset.name} is at its limit", field="mw")
-
-    def _new(self, order: Order, meant: _Aim) -> Dispatch:
-        now, ttl_s = self._now(), _TTL_S if order.ttl_s is None else order.ttl_s
-        parts, stage = new_allocations({a.id: a.capacity_mwhr for a in meant.assets}, now, _OPERATOR)
-        record = Dispatch(
-            id=order.id or uuid4(),
-            target=Target.SITE if meant.asset_id is None else Target.ASSET,
-            asset_id=meant.asset_id,
-            site_id=meant.site_id,
-            requested_mw=order.mw,
-            duration_s=order.duration_s,
-            ttl_s=ttl_s,
-            submitted_at=now,
-            expires_at=now + timedelta(seconds=ttl_s),
-            stage=stage,
-            allocations=parts,
-            warnings=meant.warnings,
-        )
-        if meant.asset_id is not None:
-            rated = [_candidate(a, Limits(a.min_mw, a.max_mw)) for a in meant.assets]
-            record = record.with_split(split(order.mw, rated))
-        return record.moved(Transition(State.QUEUED, now, _HEADEND))
+        if meant.target is Target.ASSET and self._plant.connected(asset.site_id):
+            check_soc(request.mw, asset, self._plant.limits(asset))
 
     def _available(self, assets: Iterable[Asset]) -> tuple[list[Asset], dict[UUID, str]]:
         chosen: list[Asset] = []
@@ -194,7 +138,7 @@ class Dispatches:
             return
         agent = str(record.site_id)
         assets = [self._plant.inventory.assets[id] for id in sorted(queued, key=lambda id: id.int)]
-        self._put(record.moved(Transition(State.SENT, self._now(), _HEADEND), queued))
+        self._put(record.moved(Transition(State.SENT, self._now(), HEADEND), queued))
         chosen, skipped = self._available(assets)
         made = self._split(record.requested_mw, chosen)
         self._report(
@@ -228,7 +172,7 @@ class Dispatches:
     def _expire(self, dispatch_id: UUID) -> None:
         record = self.records[dispatch_id]
         if self._now() >= record.expires_at and (queued := _parts(record, State.QUEUED)):
-            self._put(record.moved(Transition(State.EXPIRED, self._now(), _HEADEND, "ttl_over"), queued))
+            self._put(record.moved(Transition(State.EXPIRED, self._now(), HEADEND, "ttl_over"), queued))
 
     def _complete(self, dispatch_id: UUID) -> None:
         record = self.records[dispatch_id]
@@ -286,13 +230,3 @@ def _parts(record: Dispatch, state: State) -> set[UUID]:
 
 def _candidate(asset: Asset, limits: Limits) -> Candidate:
     return Candidate(asset_id=asset.id, capacity_mwhr=asset.capacity_mwhr, limits=limits)
-
-
-def _same(record: Dispatch, order: Order) -> bool:
-    return (
-        record.requested_mw == order.mw
-        and record.asset_id == order.asset_id
-        and (record.target is Target.ASSET or record.site_id == order.site_id)
-        and record.duration_s == order.duration_s
-        and record.ttl_s == (_TTL_S if order.ttl_s is None else order.ttl_s)
-    )

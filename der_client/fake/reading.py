@@ -9,9 +9,9 @@ from uuid import UUID
 
 import httpx
 
-from der_client.fake.dispatches import Order
 from der_core.dispatch import MAX_DURATION_S
 from der_core.errors import Rejected
+from der_core.request import DispatchRequest
 
 T = TypeVar("T")
 
@@ -21,7 +21,7 @@ _TARGETS = ("asset_id", "site_id", "id")
 _TIMES = {"duration_s": MAX_DURATION_S, "ttl_s": MAX_TTL_S}
 
 
-def order(request: httpx.Request) -> Order:
+def order(request: httpx.Request) -> DispatchRequest:
     """The body of a dispatch or a preview.
 
     Raises:
@@ -42,7 +42,7 @@ def order(request: httpx.Request) -> Order:
     read: dict[str, Any] = {"mw": _number("mw", given.pop("mw"))}
     for name, value in given.items():
         read[name] = identity(name, value) if name in _TARGETS else _span(name, value)
-    return Order(**read)
+    return DispatchRequest(**read)
 
 
 def identity(name: str, value: Any) -> UUID:

@@ -19,7 +19,7 @@ from der_core.dispatch import (
     new_allocations,
 )
 from der_core.lifecycle import State, Transition
-from der_headend.dispatcher.records import HEADEND, OPERATOR
+from der_core.request import HEADEND, OPERATOR
 from der_headend.ports import Cancellation, SessionRecord
 
 _RUNNING = (State.ACKNOWLEDGED, State.ACTIVE)

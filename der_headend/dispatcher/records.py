@@ -15,6 +15,7 @@ from uuid import UUID
 from der_core.dispatch import Allocation, Dispatch
 from der_core.errors import Unavailable
 from der_core.lifecycle import State, Transition
+from der_core.request import HEADEND, OPERATOR
 from der_headend.announcements import Announcements
 from der_headend.cursor import encode_moment
 from der_headend.dispatcher.tally import Tally
@@ -24,7 +25,6 @@ from der_headend.timeline import Timeline
 from der_runtime.clock import Clock
 from der_runtime.logs import get_logger
 
-HEADEND, OPERATOR = "headend", "operator"
 ENDED_KEPT = 1000
 NOT_STORED_YET = "the database is away: this record is kept in memory and will be stored when it is back"
 

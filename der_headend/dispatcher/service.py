@@ -25,10 +25,11 @@ from der_core.allocation import Weighting
 from der_core.dispatch import Dispatch, DispatchReport
 from der_core.errors import Conflict, NotFound, Unavailable
 from der_core.lifecycle import State, Transition
+from der_core.request import HEADEND, DispatchRequest, aim, new_dispatch, same_request
 from der_headend.announcements import Announcements
 from der_headend.dispatcher import planning, reconcile
-from der_headend.dispatcher.planning import DispatchRequest, Preview
-from der_headend.dispatcher.records import HEADEND, Records
+from der_headend.dispatcher.planning import Preview
+from der_headend.dispatcher.records import Records
 from der_headend.dispatcher.timers import Timers
 from der_headend.dispatcher.write_ahead import WriteAhead
 from der_headend.fleet import Fleet
@@ -89,11 +90,11 @@ class Dispatcher:
         The same ``id`` with the same content returns the record there is.
 
         Raises:
-            Rejected, NotFound: the request is wrong (see ``planning.aim``).
+            Rejected, NotFound: the request is wrong (see ``der_core.request.aim``).
             Conflict: the state of charge forbids the direction, or the id was used for something else.
             Unavailable: the store is away and too many dispatches wait for it already; nothing was sent.
         """
-        meant = planning.aim(request, self._fleet.inventory)
+        meant = aim(request, self._fleet.inventory)
         dispatch_id = request.id or uuid4()
         async with self._lock(meant.site_id):
             if known := await self._records.known(request.id):
@@ -103,7 +104,7 @@ class Dispatcher:
                     "id_in_use", f"dispatch {dispatch_id} is being submitted for another site", field="id"
                 )
             planning.refuse_by_soc(request, meant, fleet=self._fleet, sessions=self._sessions)
-            record = planning.new_dispatch(request, meant, dispatch_id=dispatch_id, now=self._clock.now())
+            record = new_dispatch(request, meant, dispatch_id=dispatch_id, now=self._clock.now())
             self._submitting.add(dispatch_id)
             try:
                 stored = await self._stored(record)
@@ -122,7 +123,7 @@ class Dispatcher:
         Raises:
             Rejected, NotFound, Conflict: as ``submit``.
         """
-        meant = planning.aim(request, self._fleet.inventory)
+        meant = aim(request, self._fleet.inventory)
         planning.refuse_by_soc(request, meant, fleet=self._fleet, sessions=self._sessions)
         return planning.preview(
             request, meant, fleet=self._fleet, sessions=self._sessions, weighting=self._weighting
@@ -329,7 +330,7 @@ class Dispatcher:
         return False
 
     def _repeated(self, known: Dispatch, request: DispatchRequest) -> Dispatch:
-        if not planning.same_request(known, request):
+        if not same_request(known, request):
             raise Conflict(
                 "id_in_use",
                 f"dispatch {known.id} exists and asks for something else; use another id",

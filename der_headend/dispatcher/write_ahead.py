@@ -13,7 +13,7 @@ from uuid import UUID
 from der_core.dispatch import Dispatch
 from der_core.errors import Unavailable
 from der_core.lifecycle import State, Transition
-from der_headend.dispatcher.records import HEADEND
+from der_core.request import HEADEND
 from der_headend.ports import Batch, Journal, WriteBehind
 from der_runtime.logs import get_logger
 

@@ -18,8 +18,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from der_core.lifecycle import State
+from der_core.request import DispatchRequest
 from der_core.signals import CATALOGUE
-from der_headend.dispatcher import DispatchRequest
 from der_headend.ports import Batch
 from der_headend.rest.app import create_app
 from kit import records

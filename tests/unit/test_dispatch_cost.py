@@ -11,7 +11,7 @@ import pytest
 from der_core.assets import Asset, Inventory, Site
 from der_core.dispatch import Dispatch
 from der_core.lifecycle import State
-from der_headend.dispatcher import DispatchRequest
+from der_core.request import DispatchRequest
 from der_headend.sessions import Session
 from kit import headend
 from kit.calls import calls_of

@@ -11,7 +11,7 @@ import pytest
 from der_core.dispatch import Dispatch
 from der_core.errors import Conflict, NotFound, Rejected, Unavailable
 from der_core.lifecycle import State
-from der_headend.dispatcher import DispatchRequest
+from der_core.request import DispatchRequest
 from der_headend.ports import Batch, DispatchQuery, Journal
 from der_headend.store.memory import MemoryStore
 from kit.headend import OTHER_SITE, SITE, A, B, C, D, NotingLink, World, gateway, holds, link_of, says

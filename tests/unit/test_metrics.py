@@ -13,9 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from der_core.errors import Unavailable
 from der_core.events import EventKind, Severity
 from der_core.lifecycle import State
+from der_core.request import DispatchRequest
 from der_headend import measures
 from der_headend.absences import GRACE_S
-from der_headend.dispatcher import DispatchRequest
 from der_headend.measures import LOOP_LAG_S, Distribution, watch_loop
 from der_headend.metrics import HeadendMetrics
 from der_headend.ports import Batch

@@ -11,8 +11,8 @@ import pytest
 from der_core.assets import Inventory
 from der_core.dispatch import Dispatch
 from der_core.events import EventKind
+from der_core.request import DispatchRequest
 from der_headend.alarms import Alarms
-from der_headend.dispatcher import DispatchRequest
 from der_headend.ports import DispatchQuery, EventQuery, Page, StoredEvent
 from der_headend.timeline import Timeline
 from kit import records

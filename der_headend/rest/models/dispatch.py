@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, Strict
 
 from der_core.dispatch import MAX_DURATION_S, Target
 from der_core.lifecycle import State
-from der_headend.dispatcher import DispatchRequest
+from der_core.request import DispatchRequest
 from der_headend.rest.idempotency import dispatch_id
 from der_headend.rest.models.base import AssetId, Reply, SiteId
 

@@ -1,0 +1,146 @@
+"""What an operator asks for, whom it means, and the record it becomes: the rules that need nothing but the inventory.
+
+An asset that is named is the target, alone; a site beside it is context. Nothing ever widens a request that can't be
+served as it stands. Power in MW, positive = discharge / export.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from der_core.allocation import Candidate, split
+from der_core.assets import Asset, Inventory, Limits
+from der_core.dispatch import Dispatch, Target, new_allocations
+from der_core.errors import Conflict, NotFound, Rejected
+from der_core.lifecycle import State, Transition
+
+DEFAULT_TTL_S = 300.0
+
+HEADEND, OPERATOR = "headend", "operator"
+"""By whom a transition is, where it is no agent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DispatchRequest:
+    """What an operator asks for; ``mw`` positive = discharge / export. ``id`` makes it idempotent.
+
+    The rest is as in the REST body.
+    """
+
+    mw: float
+    asset_id: UUID | None = None
+    site_id: UUID | None = None
+    duration_s: float | None = None
+    ttl_s: float | None = None
+    id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aim:
+    """The target of a request: the assets that are meant, in order of id."""
+
+    target: Target
+    asset_id: UUID | None
+    site_id: UUID
+    assets: tuple[Asset, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def aim(request: DispatchRequest, inventory: Inventory) -> Aim:
+    """Who is meant.
+
+    Raises:
+        Rejected: nobody is named, or an asset that can't be controlled.
+        NotFound: an asset or site that is not in the inventory.
+    """
+    if request.asset_id is not None:
+        return _aim_at_asset(request, inventory, request.asset_id)
+    if request.site_id is None:
+        raise Rejected("target_missing", "name an asset_id or a site_id", field="asset_id")
+    if request.site_id not in inventory.sites:
+        raise NotFound("unknown_site", f"no site {request.site_id}; GET /sites lists them", field="site_id")
+    assets = tuple(a for a in inventory.assets_of(request.site_id) if a.asset_type.controllable)
+    if not assets:
+        raise Rejected(
+            "not_controllable", f"site {request.site_id} has no asset that takes a setpoint", field="site_id"
+        )
+    return Aim(target=Target.SITE, asset_id=None, site_id=request.site_id, assets=assets)
+
+
+def _aim_at_asset(request: DispatchRequest, inventory: Inventory, asset_id: UUID) -> Aim:
+    asset = inventory.assets.get(asset_id)
+    if asset is None:
+        raise NotFound("unknown_asset", f"no asset {asset_id}; GET /assets lists them", field="asset_id")
+    if not asset.asset_type.controllable:
+        raise Rejected("not_controllable", f"{asset.name} is a {asset.asset_type}", field="asset_id")
+    warnings: tuple[str, ...] = ()
+    if request.site_id is not None and request.site_id != asset.site_id:
+        site = f"site_id {request.site_id} is not the site of {asset.name} ({asset.site_id})"
+        warnings = (f"{site}; the dispatch goes to the asset alone",)
+    return Aim(
+        target=Target.ASSET, asset_id=asset_id, site_id=asset.site_id, assets=(asset,), warnings=warnings
+    )
+
+
+def check_soc(mw: float, asset: Asset, limits: Limits) -> None:
+    """Refuse a power in a direction that an asset's state of charge forbids, as its ``limits`` now say.
+
+    Raises:
+        Conflict: ``soc_at_minimum`` or ``soc_at_maximum``.
+    """
+    forbidden = (mw > 0 and limits.reason == "soc_at_minimum") or (
+        mw < 0 and limits.reason == "soc_at_maximum"
+    )
+    if forbidden and limits.reason is not None:
+        what, bound = ("discharge", "minimum") if mw > 0 else ("charge", "maximum")
+        raise Conflict(
+            limits.reason, f"{asset.name} can't {what}: its SOC is at its {bound} limit", field="mw"
+        )
+
+
+def new_dispatch(request: DispatchRequest, meant: Aim, *, dispatch_id: UUID, now: datetime) -> Dispatch:
+    """The record of a request as it begins: submitted and queued, the share known where there is only one."""
+    ttl_s = _ttl_s(request)
+    capacities = {asset.id: asset.capacity_mwhr for asset in meant.assets}
+    parts, stage = new_allocations(capacities, now, OPERATOR)
+    record = Dispatch(
+        id=dispatch_id,
+        target=meant.target,
+        asset_id=meant.asset_id,
+        site_id=meant.site_id,
+        requested_mw=request.mw,
+        duration_s=request.duration_s,
+        ttl_s=ttl_s,
+        submitted_at=now,
+        expires_at=now + timedelta(seconds=ttl_s),
+        stage=stage,
+        allocations=parts,
+        warnings=meant.warnings,
+    )
+    if meant.target is Target.ASSET:
+        record = record.with_split(split(request.mw, [_rated(meant.assets[0])]))
+    return record.moved(Transition(State.QUEUED, now, HEADEND))
+
+
+def same_request(record: Dispatch, request: DispatchRequest) -> bool:
+    """Whether a repeated request asks for what the record already is."""
+    site_matters = record.target is Target.SITE
+    return (
+        record.requested_mw == request.mw
+        and record.asset_id == request.asset_id
+        and (not site_matters or record.site_id == request.site_id)
+        and record.duration_s == request.duration_s
+        and record.ttl_s == _ttl_s(request)
+    )
+
+
+def _ttl_s(request: DispatchRequest) -> float:
+    return DEFAULT_TTL_S if request.ttl_s is None else request.ttl_s
+
+
+def _rated(asset: Asset) -> Candidate:
+    return Candidate(
+        asset_id=asset.id,
+        capacity_mwhr=asset.capacity_mwhr,
+        limits=Limits(asset.min_mw, asset.max_mw),
+    )

@@ -216,11 +216,12 @@ class Gateway:
             return
         self._sent_seq = max(self._sent_seq, spool.first_seq - 1)
         while stream.ready and (together := self._next()):
+            more = self._sent_seq < spool.last_seq
             if len(together) == 1:
                 ((seq, body),) = together
-                stream.send(uplink_head(seq, len(body)), body)
+                stream.send(uplink_head(seq, len(body), more=more), body)
             else:
-                stream.send(bundle(together))
+                stream.send(bundle(together, more=more))
 
     def ended(self, reason: str) -> None:
         """The link is over, or none could be had: come back later."""
@@ -318,7 +319,7 @@ class Gateway:
         """Send a live copy of what was just kept if its turn has not come; whether it was sent."""
         stream = self._stream
         if self._sent_seq < self.spool.last_seq and self.up and stream is not None and stream.ready:
-            stream.send(uplink_head(0, len(body)), body)
+            stream.send(uplink_head(0, len(body), more=True), body)
             self._tally.live_copies += 1
             return True
         return False

@@ -32,6 +32,7 @@ from der_headend.rest.services import Check, Services
 from der_headend.sessions import SESSIONS_KEPT, Session, Sessions
 from der_headend.settings import OTLP_ENDPOINT, HeadendSettings
 from der_headend.store.memory import MemoryStore
+from der_headend.turns import Turns
 from der_runtime.clock import Clock, SystemClock
 from der_runtime.inventory_file import find_inventory
 from der_runtime.inventory_loading import load_unless_stopped
@@ -63,7 +64,7 @@ async def build(settings: HeadendSettings, stop: asyncio.Event) -> Headend | Non
 
     def tell_stored(spool_id: UUID, through_seq: int) -> None:
         if (session := sessions.of_spool(spool_id)) is not None:
-            session.link.stored(through_seq)
+            turns.stored(session, through_seq)
 
     def ask_again(spool_id: UUID) -> None:
         if (session := sessions.of_spool(spool_id)) is not None:
@@ -97,6 +98,7 @@ async def build(settings: HeadendSettings, stop: asyncio.Event) -> Headend | Non
         tell_stored=tell_stored,
         ask_again=ask_again,
     )
+    turns = Turns(ingest=ingest, clock=clock)
     sessions = Sessions(fleet=fleet, clock=clock, changed=session_changed, closed=session_closed)
     dispatcher = Dispatcher(
         fleet=fleet,
@@ -116,6 +118,7 @@ async def build(settings: HeadendSettings, stop: asyncio.Event) -> Headend | Non
             sessions=sessions,
             dispatcher=dispatcher,
             ingest=ingest,
+            turns=turns,
             alarms=alarms,
             clock=clock,
             version=__version__,

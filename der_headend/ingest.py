@@ -168,6 +168,10 @@ class Ingest:
         """The highest sequence number that is stored of a spool."""
         return self._marks.stored(spool_id)
 
+    def taken(self, spool_id: UUID) -> int:
+        """The highest sequence number that was taken of a spool."""
+        return self._marks.taken(spool_id)
+
     def frame(self, session: Session, seq: int, frame: pb.Frame) -> None:
         """Take a frame: newest values to the live columns; if it is numbered and new, all of it to the store.
 

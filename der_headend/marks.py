@@ -55,6 +55,11 @@ class Marks:
         spool = self._spools.get(spool_id)
         return 0 if spool is None else spool.stored
 
+    def taken(self, spool_id: UUID) -> int:
+        """The highest number that was taken."""
+        spool = self._spools.get(spool_id)
+        return 0 if spool is None else spool.taken
+
     def waiting(self, spool_id: UUID) -> int:
         """How many records were taken and are not stored yet."""
         spool = self._spools.get(spool_id)

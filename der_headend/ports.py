@@ -350,8 +350,13 @@ class Link(Protocol):
         """Queue a cancel."""
         ...
 
-    def stored(self, through_seq: int) -> None:
-        """Note how far the spool is stored; the agent is told when that is worth a message."""
+    @property
+    def told_seq(self) -> int:
+        """How far, as the agent was told, its spool is stored."""
+        ...
+
+    def worth_telling(self, through_seq: int) -> bool:
+        """Whether it is time to say that the spool is stored as far as this."""
         ...
 
     def acknowledge(self, through_seq: int) -> None:

@@ -45,12 +45,12 @@ class StreamLink:
         "_clock",
         "_reading",
         "_told_s",
-        "_told_seq",
         "_waiting",
         "_worth_telling",
         "_write",
         "_writing",
         "reason",
+        "told_seq",
     )
 
     def __init__(self, *, clock: Clock, write: Callable[[pb.Downlink], Awaitable[None]]) -> None:
@@ -58,7 +58,8 @@ class StreamLink:
         self._write = write
         self._waiting: list[pb.Downlink] = []
         self._acknowledge: int | None = None
-        self._told_seq = 0
+        self.told_seq = 0
+        """How far, as the agent was told, its spool is stored."""
         self._told_s = clock.monotonic()
         self._worth_telling = 1
         self._reading: asyncio.Task[object] | None = None
@@ -68,7 +69,7 @@ class StreamLink:
 
     def registered(self, answer: pb.Registered) -> None:
         """Queue the answer to the registration, before anything else."""
-        self._told_seq = answer.acknowledged_seq
+        self.told_seq = answer.acknowledged_seq
         self._worth_telling = ceil(answer.window * _WORTH_TELLING)
         self._queue(pb.Downlink(registered=answer))
 
@@ -87,15 +88,14 @@ class StreamLink:
         """Ask the agent to go and come back later."""
         self._queue(pb.Downlink(drain=pb.Drain(reason=reason, reconnect_after_s=reconnect_after_s)))
 
-    def stored(self, through_seq: int) -> None:
-        """Say how far the spool is stored, if that is much more than the agent knows, or it was long not told."""
+    def worth_telling(self, through_seq: int) -> bool:
+        """Whether the spool is stored much further than the agent knows, or it was long not told."""
         unasked_s = self._clock.monotonic() - self._told_s
-        if through_seq - self._told_seq >= self._worth_telling or unasked_s >= _TELL_AFTER_S:
-            self.acknowledge(through_seq)
+        return through_seq - self.told_seq >= self._worth_telling or unasked_s >= _TELL_AFTER_S
 
     def acknowledge(self, through_seq: int) -> None:
         """Say how far the spool is stored."""
-        self._told_seq = self._acknowledge = through_seq
+        self.told_seq = self._acknowledge = through_seq
         self._told_s = self._clock.monotonic()
         self._start_writing()
 

@@ -19,6 +19,7 @@ from der_headend.grpc.link import StreamLink
 from der_headend.ingest import Ingest
 from der_headend.ports import Heartbeat
 from der_headend.sessions import CLOSED_BY_AGENT, LINK_LOST, Session, Sessions
+from der_headend.turns import Turns
 from der_runtime.clock import Clock
 from der_runtime.logs import get_logger
 from der_wire._gen import agent_link_pb2 as pb
@@ -47,6 +48,7 @@ class AgentLink(AgentLinkServicer):
         sessions: Sessions,
         dispatcher: Dispatcher,
         ingest: Ingest,
+        turns: Turns,
         alarms: Alarms,
         clock: Clock,
         version: str,
@@ -55,6 +57,7 @@ class AgentLink(AgentLinkServicer):
         self._sessions = sessions
         self._dispatcher = dispatcher
         self._ingest = ingest
+        self._turns = turns
         self._alarms = alarms
         self._clock = clock
         self._version = version
@@ -92,6 +95,7 @@ class AgentLink(AgentLinkServicer):
             if self._sessions.close(session.id, reason) is not None:
                 _log.info("agent disconnected", agent_id=session.agent_id, reason=reason)
             self._ingest.forget(session)
+            self._turns.forget(session)
 
     async def _introduction(self, context: _Context) -> Registration | None:
         """What the agent says first; ``None`` if it leaves instead, because it had to wait too long perhaps."""
@@ -164,11 +168,13 @@ class AgentLink(AgentLinkServicer):
         match message.WhichOneof("message"):
             case "record":
                 self._record(session, message.record)
+                self._turns.sent(session, more=message.more)
             case "records":
                 if len(message.records.records) > BUNDLE:
                     return f"more than {BUNDLE} records in one message"
                 for record in message.records.records:
                     self._record(session, record)
+                self._turns.sent(session, more=message.more)
             case "heartbeat":
                 self._heartbeat(session, message.heartbeat)
             case "register":
@@ -216,4 +222,4 @@ class AgentLink(AgentLinkServicer):
         )
         self._ingest.heartbeat(heartbeat)
         self._sessions.beat(session, heartbeat)
-        session.link.acknowledge(self._ingest.stored(session.registration.spool_id))
+        self._turns.beat(session)

@@ -171,13 +171,14 @@ class Session:
                 self._shown_us = max(self._shown_us, message.frame.timestamp_us)
                 messages.append(message)
         for uplink in _bundled(messages, self._bundle):
+            uplink.more = behind
             await self._stream.send(uplink)
         return behind and bool(records) and len(self._in_flight) < self._window
 
     async def _send_ahead(self, reaches: int) -> None:
         """Send live copies of what does not go in its turn now, which reaches up to this number."""
         for report in tuple(self._outbox.reports(max(reaches, self._ahead_seq))):
-            await self._stream.send(pb.Uplink(record=pb.Record.FromString(report.body)))
+            await self._stream.send(pb.Uplink(record=pb.Record.FromString(report.body), more=True))
             self._ahead_seq = report.seq
         newest = self._outbox.newest_frame
         if newest is None or newest.record.seq <= reaches:
@@ -185,7 +186,7 @@ class Session:
         # The difference may be negative: where the clock was set back, each frame counts as new.
         if abs(newest.timestamp_us - self._shown_us) >= 1e6 * shown_every_s(self._heartbeat_s):
             self._shown_us = newest.timestamp_us
-            await self._stream.send(pb.Uplink(record=pb.Record.FromString(newest.record.body)))
+            await self._stream.send(pb.Uplink(record=pb.Record.FromString(newest.record.body), more=True))
 
     def _heartbeat(self) -> pb.Heartbeat:
         status = self._outbox.spool.status()

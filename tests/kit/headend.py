@@ -22,6 +22,7 @@ from der_headend.ingest import Ingest
 from der_headend.ports import Cancellation, Journal, Rows, SessionRecord
 from der_headend.sessions import Session, Sessions
 from der_headend.store.memory import MemoryStore
+from der_headend.turns import Turns
 from der_runtime.clock import ManualClock
 from der_wire._gen import agent_link_pb2 as pb
 
@@ -78,8 +79,12 @@ class NotingLink:
     def cancel(self, cancellation: Cancellation) -> None:
         self.cancellations.append(cancellation)
 
-    def stored(self, through_seq: int) -> None:
-        self.acknowledged.append(through_seq)
+    @property
+    def told_seq(self) -> int:
+        return self.acknowledged[-1] if self.acknowledged else 0
+
+    def worth_telling(self, through_seq: int) -> bool:
+        return through_seq > self.told_seq
 
     def acknowledge(self, through_seq: int) -> None:
         self.acknowledged.append(through_seq)
@@ -120,6 +125,7 @@ class World:
             ask_again=self.asked_again.append,
             room_rows=room_rows,
         )
+        self.turns = Turns(ingest=self.ingest, clock=self.clock)
         self.sessions = Sessions(
             fleet=self.fleet,
             clock=self.clock,
@@ -142,6 +148,7 @@ class World:
             sessions=self.sessions,
             dispatcher=self.dispatcher,
             ingest=self.ingest,
+            turns=self.turns,
             alarms=self.alarms,
             clock=self.clock,
             version="",
@@ -153,7 +160,7 @@ class World:
 
     def _tell_stored(self, spool_id: UUID, through_seq: int) -> None:
         if (session := self.sessions.of_spool(spool_id)) is not None:
-            session.link.stored(through_seq)
+            self.turns.stored(session, through_seq)
 
     async def connect(self, registration: Registration, link: NotingLink | None = None) -> Session:
         """What the servicer does when an agent registers."""
@@ -189,6 +196,7 @@ def gateway(
     spool_id: UUID | None = None,
     first_seq: int = 1,
     in_force: Sequence[InForce] = (),
+    inventory: Inventory = INVENTORY,
 ) -> Registration:
     """A gateway's introduction; by default of all of Gateway-Test with a new spool."""
     chosen = sorted(asset_ids or (A, B, C))
@@ -197,9 +205,9 @@ def gateway(
         agent_id=agent_id,
         mode=AgentMode.GATEWAY,
         site_id=site_id,
-        site_name=INVENTORY.sites[site_id].name,
+        site_name=inventory.sites[site_id].name,
         software="test",
-        assets=tuple(RegisteredAsset.of(INVENTORY.assets[a]) for a in chosen),
+        assets=tuple(RegisteredAsset.of(inventory.assets[a]) for a in chosen),
         signals=CORE_SIGNALS,
         heartbeat_s=10.0,
         spool_id=spool_id or uuid4(),

@@ -45,27 +45,31 @@ def ordinary(values: dict[int, Values], rows: slice, at_us: int) -> pb.Frame:
     signals=st.sets(st.integers(0, len(CATALOGUE) - 1), min_size=1).map(tuple),
     at_us=st.integers(2**49, 2**56 - 1),
     seq=st.integers(0, 2**40),
+    more=st.booleans(),
     seed=st.integers(0, 1000),
 )
 def test_a_patched_frame_is_the_ordinary_message(
-    assets: int, gateways: int, signals: tuple[int, ...], at_us: int, seq: int, seed: int
+    assets: int, gateways: int, signals: tuple[int, ...], at_us: int, seq: int, more: bool, seed: int
 ) -> None:
     values = columns(signals, assets * gateways, seed)
     bodies = FrameTemplate(assets=assets, signals=signals, states=STATES).bodies(at_us, values)
     assert len(bodies) == gateways
     for gateway, body in enumerate(bodies):
         frame = ordinary(values, slice(gateway * assets, (gateway + 1) * assets), at_us)
-        sent = pb.Uplink.FromString(uplink_head(seq, len(body)) + body)
-        expected = pb.Uplink(record=pb.Record(seq=seq, frame=frame))
+        sent = pb.Uplink.FromString(uplink_head(seq, len(body), more=more) + body)
+        expected = pb.Uplink(record=pb.Record(seq=seq, frame=frame), more=more)
         assert sent.SerializeToString(deterministic=True) == expected.SerializeToString(deterministic=True)
 
 
-@given(records=st.dictionaries(st.integers(1, 2**40), st.integers(-(2**40), 2**40), min_size=1, max_size=70))
-def test_a_bundle_is_the_ordinary_message(records: dict[int, int]) -> None:
+@given(
+    records=st.dictionaries(st.integers(1, 2**40), st.integers(-(2**40), 2**40), min_size=1, max_size=70),
+    more=st.booleans(),
+)
+def test_a_bundle_is_the_ordinary_message(records: dict[int, int], more: bool) -> None:
     frames = {seq: pb.Frame(timestamp_us=at_us) for seq, at_us in records.items()}
     bodies = [(seq, pb.Record(frame=frame).SerializeToString()) for seq, frame in frames.items()]
     together = pb.Records(records=[pb.Record(seq=seq, frame=frame) for seq, frame in frames.items()])
-    assert pb.Uplink.FromString(bundle(bodies)) == pb.Uplink(records=together)
+    assert pb.Uplink.FromString(bundle(bodies, more=more)) == pb.Uplink(records=together, more=more)
 
 
 def test_silent_assets_are_left_out() -> None:

@@ -1,0 +1,103 @@
+"""Agents that are behind go on in turn, a few at a time.
+
+An agent sends what its window allows at once. After an outage, or under more load than the headend can take, thousands
+of agents have a full window's worth to send, and whatever an agent says next, be it that a battery has taken up its
+power, waits behind all of that in the one queue in which gRPC hands over messages. So the backlog stays where there is
+room for it, in the agents' spools: an agent that has said that more is waiting is told what is stored of it, which
+opens its window, only when those before it in the row have sent what they may.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from uuid import UUID
+
+from der_headend.ingest import Ingest
+from der_headend.sessions import Session
+from der_runtime.clock import Clock
+
+AT_ONCE_ROWS = 20_000
+"""So many samples may be on their way from agents that are behind; the headend takes them in within 0.1 s."""
+
+WAITING_ROWS = 500_000
+"""No further agent is called while so many samples wait for the store."""
+
+TURN_S = 1.0
+"""Who has not used its turn by then is not waited for any longer."""
+
+_RECORD_ROWS = 20
+"""What a record costs besides its samples, in samples."""
+
+
+@dataclass(slots=True)
+class _Turn:
+    rows: int
+    full_seq: int
+    until_s: float
+
+
+class Turns:
+    """Who is told when how far its spool is stored. ``ingest`` knows how far that is."""
+
+    def __init__(self, *, ingest: Ingest, clock: Clock) -> None:
+        self._ingest = ingest
+        self._clock = clock
+        self._waiting: OrderedDict[UUID, Session] = OrderedDict()
+        self._turns: OrderedDict[UUID, _Turn] = OrderedDict()
+        self._rows = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many agents wait for their turn."""
+        return len(self._waiting)
+
+    def stored(self, session: Session, through_seq: int) -> None:
+        """Its spool is stored this far: the agent is told if that is worth a message; if it is behind, in its turn."""
+        if not session.link.worth_telling(through_seq):
+            return
+        if session.behind:
+            self._waiting.setdefault(session.id, session)
+            self._go_on()
+        else:
+            session.link.acknowledge(through_seq)
+
+    def beat(self, session: Session) -> None:
+        """Answer a heartbeat: with how far the spool is stored, or if its agent has to wait, with what it was told."""
+        link = session.link
+        waits = session.id in self._waiting
+        link.acknowledge(link.told_seq if waits else self._ingest.stored(session.registration.spool_id))
+        self._go_on()
+
+    def sent(self, session: Session, *, more: bool) -> None:
+        """A message with records came; ``more`` wait behind them."""
+        session.behind = more
+        turn = self._turns.get(session.id)
+        if turn is not None and (
+            not more or self._ingest.taken(session.registration.spool_id) >= turn.full_seq
+        ):
+            self._end(session.id)
+            self._go_on()
+
+    def forget(self, session: Session) -> None:
+        """A session has closed."""
+        self._waiting.pop(session.id, None)
+        self._end(session.id)
+        self._go_on()
+
+    def _end(self, session_id: UUID) -> None:
+        if turn := self._turns.pop(session_id, None):
+            self._rows -= turn.rows
+
+    def _go_on(self) -> None:
+        if not self._waiting or self._ingest.rows_waiting >= WAITING_ROWS:
+            return
+        now_s = self._clock.monotonic()
+        while self._turns and self._turns[oldest := next(iter(self._turns))].until_s <= now_s:
+            self._end(oldest)
+        while self._waiting and self._rows < AT_ONCE_ROWS:
+            session_id, session = self._waiting.popitem(last=False)
+            stored_seq = self._ingest.stored(session.registration.spool_id)
+            rows = (stored_seq - session.link.told_seq) * (session.binding.slots.size + _RECORD_ROWS)
+            session.link.acknowledge(stored_seq)
+            self._end(session_id)
+            self._turns[session_id] = _Turn(rows, stored_seq + self._ingest.window, now_s + TURN_S)
+            self._rows += rows

@@ -1,0 +1,119 @@
+"""Agents that are behind are told in turn how far they are stored; the others, and their heartbeats, at once."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import pytest
+
+from der_core.assets import Asset, Inventory, Site
+from der_headend import turns
+from der_headend.sessions import Session
+from kit.headend import World, battery, frame, gateway, link_of
+
+AGENTS = 6
+
+
+def site(place: int) -> tuple[Site, Asset]:
+    site_id, asset_id = UUID(int=place), UUID(int=1000 + place)
+    return Site(site_id, f"S-{place}", "Local"), battery(asset_id, f"B-{place}", site_id, 10.0, 5.0)
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    # A record of one sample counts as 21 samples: two records of each of three agents may be on their way.
+    monkeypatch.setattr(turns, "AT_ONCE_ROWS", 5 * 21 + 1)
+    sites, assets = zip(*(site(place) for place in range(AGENTS)), strict=True)
+    return World(inventory=Inventory(sites, assets), room_rows=2 * AGENTS)
+
+
+async def connected(world: World) -> Sequence[Session]:
+    found = []
+    for place in range(AGENTS):
+        of_site, asset = site(place)
+        registration = gateway(
+            asset.id, agent_id=f"agent-{place}", site_id=of_site.id, inventory=world.fleet.inventory
+        )
+        found.append(await world.connect(registration))
+    return found
+
+
+def send(world: World, session: Session, *seqs: int, more: bool) -> None:
+    for seq in seqs:
+        world.ingest.frame(session, seq, frame(world, [1.0]))
+        world.turns.sent(session, more=more)
+
+
+def told(sessions: Sequence[Session]) -> list[int]:
+    return [session.link.told_seq for session in sessions]
+
+
+async def test_agents_that_are_not_behind_are_all_told_at_once(world: World) -> None:
+    sessions = await connected(world)
+    for session in sessions:
+        send(world, session, 1, 2, more=False)
+    await world.ingest.flush()
+    assert told(sessions) == [2] * AGENTS
+
+
+async def test_agents_that_are_behind_go_on_in_turn(world: World) -> None:
+    sessions = await connected(world)
+    for session in sessions:
+        send(world, session, 1, 2, more=True)
+    await world.ingest.flush()
+    assert told(sessions) == [2, 2, 2, 0, 0, 0]
+    send(world, sessions[1], 3, more=True)
+    assert told(sessions) == [2, 2, 2, 0, 0, 0], "it may send one more"
+    send(world, sessions[1], 4, more=True)
+    assert told(sessions) == [2, 2, 2, 2, 0, 0]
+    send(world, sessions[0], 3, more=False)
+    assert told(sessions) == [2, 2, 2, 2, 2, 0]
+    await world.ingest.flush()
+    assert told(sessions) == [3, 2, 2, 2, 2, 0], "its turn comes after those that waited before it"
+
+
+async def test_a_turn_that_is_not_used_ends(world: World) -> None:
+    sessions = await connected(world)
+    for session in sessions:
+        send(world, session, 1, 2, more=True)
+    await world.ingest.flush()
+    world.clock.advance(turns.TURN_S)
+    world.turns.beat(sessions[0])
+    assert told(sessions) == [2] * AGENTS
+
+
+async def test_a_heartbeat_is_answered_without_a_turn(world: World) -> None:
+    sessions = await connected(world)
+    for session in sessions:
+        send(world, session, 1, 2, more=True)
+    await world.ingest.flush()
+    heard = len(link_of(sessions[4]).acknowledged)
+    world.turns.beat(sessions[4])
+    assert len(link_of(sessions[4]).acknowledged) == heard + 1
+    assert told(sessions) == [2, 2, 2, 0, 0, 0]
+
+
+async def test_who_leaves_gives_up_its_turn_and_its_place(world: World) -> None:
+    sessions = await connected(world)
+    for session in sessions:
+        send(world, session, 1, 2, more=True)
+    await world.ingest.flush()
+    world.turns.forget(sessions[3])
+    assert world.turns.waiting == 2
+    world.turns.forget(sessions[0])
+    assert told(sessions) == [2, 2, 2, 0, 2, 0]
+
+
+async def test_all_get_their_turn_in_the_end(world: World) -> None:
+    sessions = await connected(world)
+    last = 20
+    sent = dict.fromkeys(sessions, 0)
+    rounds = 0
+    while min(told(sessions)) < last:
+        for session in sessions:
+            while sent[session] < min(session.link.told_seq + world.ingest.window, last):
+                sent[session] += 1
+                send(world, session, sent[session], more=sent[session] < last)
+        await world.ingest.flush()
+        rounds += 1
+        assert rounds < last * AGENTS
+    assert told(sessions) == [last] * AGENTS

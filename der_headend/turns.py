@@ -15,8 +15,8 @@ from der_headend.ingest import Ingest
 from der_headend.sessions import Session
 from der_runtime.clock import Clock
 
-AT_ONCE_ROWS = 20_000
-"""So many samples may be on their way from agents that are behind; the headend takes them in within 0.1 s."""
+AT_ONCE_ROWS = 40_000
+"""So many samples may be on their way from agents that are behind; the headend takes them in within 0.15 s."""
 
 WAITING_ROWS = 500_000
 """No further agent is called while so many samples wait for the store."""

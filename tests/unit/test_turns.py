@@ -117,3 +117,17 @@ async def test_all_get_their_turn_in_the_end(world: World) -> None:
         rounds += 1
         assert rounds < last * AGENTS
     assert told(sessions) == [last] * AGENTS
+
+
+async def test_nobody_is_called_while_much_waits_for_the_store(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "WAITING_ROWS", 2)
+    sessions = await connected(world)
+    for session in sessions:
+        send(world, session, 1, 2, more=True)
+    await world.ingest.flush()
+    send(world, sessions[0], 3, 4, more=True)
+    assert told(sessions) == [2, 2, 2, 0, 0, 0]
+    await world.ingest.flush()
+    assert told(sessions) == [2, 2, 2, 2, 0, 0]

@@ -192,7 +192,7 @@ class Gateway:
             down = pb.Downlink.FromString(message)
             match down.WhichOneof("message"):
                 case "acknowledgement":
-                    self._acknowledged(down.acknowledgement.through_seq)
+                    self._acknowledged(down.acknowledgement)
                 case "registered":
                     self._begin(down.registered)
                 case "setpoint":
@@ -281,8 +281,9 @@ class Gateway:
             self._commands.registered()
         self.writable()
 
-    def _acknowledged(self, through_seq: int) -> None:
-        in_flight = self._in_flight
+    def _acknowledged(self, told: pb.Acknowledgement) -> None:
+        through_seq, in_flight = told.through_seq, self._in_flight
+        self._window = told.window or self._window
         while in_flight and in_flight[0] <= through_seq:
             in_flight.popleft()
         self.spool.acknowledge(through_seq, self._heard_s)

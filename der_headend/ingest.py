@@ -389,8 +389,9 @@ class Ingest:
         spool_id = session.registration.spool_id
         if not self._marks.is_new(spool_id, seq):
             return False
-        if self._marks.waiting(spool_id) >= self.window:
-            raise Rejected("window_exceeded", f"more than {self.window} records without an acknowledgement")
+        window = max(self.window, session.lent_window)
+        if self._marks.waiting(spool_id) >= window:
+            raise Rejected("window_exceeded", f"more than {window} records without an acknowledgement")
         self._marks.take(spool_id, seq)
         self._batch.marks[spool_id] = seq
         self._taken[spool_id] += 1

@@ -359,8 +359,8 @@ class Link(Protocol):
         """Whether it is time to say that the spool is stored as far as this."""
         ...
 
-    def acknowledge(self, through_seq: int) -> None:
-        """Say how far the spool is stored; only the newest number is kept."""
+    def acknowledge(self, through_seq: int, *, window: int | None = None) -> None:
+        """Say how far the spool is stored, and how large the window is from now on; only the newest of each is kept."""
         ...
 
     def close(self, reason: str) -> None:

@@ -4,19 +4,23 @@ An agent sends what its window allows at once. After an outage, or under more lo
 of agents have a full window's worth to send, and whatever an agent says next, be it that a battery has taken up its
 power, waits behind all of that in the one queue in which gRPC hands over messages. So the backlog stays where there is
 room for it, in the agents' spools: an agent that has said that more is waiting is told what is stored of it, which
-opens its window, only when those before it in the row have sent what they may.
+opens its window, only when those before it in the row have sent what they may. As only a few are on their turn at a
+time, each is lent a larger window for it than all could have.
 """
 
 from collections import OrderedDict
 from dataclasses import dataclass
 from uuid import UUID
 
-from der_headend.ingest import Ingest
+from der_headend.ingest import LARGEST_WINDOW, Ingest
 from der_headend.sessions import Session
 from der_runtime.clock import Clock
 
 AT_ONCE_ROWS = 40_000
 """So many samples may be on their way from agents that are behind; the headend takes them in within 0.15 s."""
+
+LENT_ROWS = 1_000
+"""So many samples an agent may send in its turn, if its window is not larger: large messages cost less than many."""
 
 WAITING_ROWS = 500_000
 """No further agent is called while so many samples wait for the store."""
@@ -58,13 +62,15 @@ class Turns:
             self._waiting.setdefault(session.id, session)
             self._go_on()
         else:
-            session.link.acknowledge(through_seq)
+            session.link.acknowledge(through_seq, window=self._ingest.window)
 
     def beat(self, session: Session) -> None:
         """Answer a heartbeat: with how far the spool is stored, or if its agent has to wait, with what it was told."""
-        link = session.link
-        waits = session.id in self._waiting
-        link.acknowledge(link.told_seq if waits else self._ingest.stored(session.registration.spool_id))
+        if session.id in self._waiting:
+            session.link.acknowledge(session.link.told_seq)
+        else:
+            window = None if session.id in self._turns else self._ingest.window
+            session.link.acknowledge(self._ingest.stored(session.registration.spool_id), window=window)
         self._go_on()
 
     def sent(self, session: Session, *, more: bool) -> None:
@@ -95,9 +101,16 @@ class Turns:
             self._end(oldest)
         while self._waiting and self._rows < AT_ONCE_ROWS:
             session_id, session = self._waiting.popitem(last=False)
-            stored_seq = self._ingest.stored(session.registration.spool_id)
-            rows = (stored_seq - session.link.told_seq) * (session.binding.slots.size + _RECORD_ROWS)
-            session.link.acknowledge(stored_seq)
             self._end(session_id)
-            self._turns[session_id] = _Turn(rows, stored_seq + self._ingest.window, now_s + TURN_S)
-            self._rows += rows
+            turn = self._turns[session_id] = self._lend(session, now_s)
+            self._rows += turn.rows
+
+    def _lend(self, session: Session, now_s: float) -> _Turn:
+        spool_id, assets = session.registration.spool_id, session.binding.slots.size
+        window = max(min(LENT_ROWS // assets, LARGEST_WINDOW), self._ingest.window)
+        session.lent_window = max(session.lent_window, window)
+        stored_seq = self._ingest.stored(spool_id)
+        session.link.acknowledge(stored_seq, window=window)
+        full_seq = stored_seq + window
+        expected = full_seq - self._ingest.taken(spool_id)
+        return _Turn(expected * (assets + _RECORD_ROWS), full_seq, now_s + TURN_S)

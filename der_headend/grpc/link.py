@@ -46,6 +46,8 @@ class StreamLink:
         "_reading",
         "_told_s",
         "_waiting",
+        "_window",
+        "_window_told",
         "_worth_telling",
         "_write",
         "_writing",
@@ -60,6 +62,7 @@ class StreamLink:
         self._acknowledge: int | None = None
         self.told_seq = 0
         """How far, as the agent was told, its spool is stored."""
+        self._window = self._window_told = 0
         self._told_s = clock.monotonic()
         self._worth_telling = 1
         self._reading: asyncio.Task[object] | None = None
@@ -70,6 +73,7 @@ class StreamLink:
     def registered(self, answer: pb.Registered) -> None:
         """Queue the answer to the registration, before anything else."""
         self.told_seq = answer.acknowledged_seq
+        self._window = self._window_told = answer.window
         self._worth_telling = ceil(answer.window * _WORTH_TELLING)
         self._queue(pb.Downlink(registered=answer))
 
@@ -93,8 +97,9 @@ class StreamLink:
         unasked_s = self._clock.monotonic() - self._told_s
         return through_seq - self.told_seq >= self._worth_telling or unasked_s >= _TELL_AFTER_S
 
-    def acknowledge(self, through_seq: int) -> None:
-        """Say how far the spool is stored."""
+    def acknowledge(self, through_seq: int, *, window: int | None = None) -> None:
+        """Say how far the spool is stored, and how many records may be unacknowledged from now on, if that changes."""
+        self._window = self._window if window is None else window
         self.told_seq = self._acknowledge = through_seq
         self._told_s = self._clock.monotonic()
         self._start_writing()
@@ -165,8 +170,11 @@ class StreamLink:
         while self._waiting:
             await self._write(self._waiting.pop(0))
         if self._acknowledge is not None:
-            through_seq, self._acknowledge = self._acknowledge, None
-            await self._write(pb.Downlink(acknowledgement=pb.Acknowledgement(through_seq=through_seq)))
+            answer = pb.Acknowledgement(through_seq=self._acknowledge)
+            self._acknowledge = None
+            if self._window != self._window_told:
+                answer.window = self._window_told = self._window
+            await self._write(pb.Downlink(acknowledgement=answer))
 
     def _written(self, writing: asyncio.Task[None]) -> None:
         self._writing = None

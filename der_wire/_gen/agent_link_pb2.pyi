@@ -310,10 +310,12 @@ class Cancel(_message.Message):
     def __init__(self, dispatch_id: _Optional[str] = ..., asset_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Acknowledgement(_message.Message):
-    __slots__ = ("through_seq",)
+    __slots__ = ("through_seq", "window")
     THROUGH_SEQ_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_FIELD_NUMBER: _ClassVar[int]
     through_seq: int
-    def __init__(self, through_seq: _Optional[int] = ...) -> None: ...
+    window: int
+    def __init__(self, through_seq: _Optional[int] = ..., window: _Optional[int] = ...) -> None: ...
 
 class Drain(_message.Message):
     __slots__ = ("reason", "reconnect_after_s")

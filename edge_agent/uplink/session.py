@@ -208,7 +208,7 @@ class Session:
                 case "cancel":
                     await self._cancel(message.cancel)
                 case "acknowledgement":
-                    await self._acknowledged(message.acknowledgement.through_seq)
+                    await self._acknowledged(message.acknowledgement)
                 case "drain":
                     raise Drained(message.drain.reason, message.drain.reconnect_after_s)
                 case "registered" | "refused" as name:
@@ -251,13 +251,15 @@ class Session:
             raise LinkEnded(f"the headend sent an invalid cancel: {error.detail}") from error
         await self._agent.cancel(dispatch_id, asset_ids)
 
-    async def _acknowledged(self, through_seq: int) -> None:
+    async def _acknowledged(self, told: pb.Acknowledgement) -> None:
+        through_seq = told.through_seq
         if through_seq > self._sent_seq:
             raise LinkEnded(
                 f"the headend acknowledged record {through_seq}; the last one sent is {self._sent_seq}"
             )
         while self._in_flight and self._in_flight[0] <= through_seq:
             self._in_flight.popleft()
+        self._window = told.window or self._window
         await self._outbox.acknowledge(through_seq)
 
     async def _watch(self) -> None:

@@ -69,6 +69,7 @@ class NotingLink:
     cancellations: list[Cancellation] = field(default_factory=list)
     acknowledged: list[int] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
+    window: int | None = None
 
     def command(self, command: Command) -> bool:
         if len(self.commands) >= self.room:
@@ -86,8 +87,9 @@ class NotingLink:
     def worth_telling(self, through_seq: int) -> bool:
         return through_seq > self.told_seq
 
-    def acknowledge(self, through_seq: int) -> None:
+    def acknowledge(self, through_seq: int, *, window: int | None = None) -> None:
         self.acknowledged.append(through_seq)
+        self.window = window or self.window
 
     def drain(self, reason: str, reconnect_after_s: float) -> None:
         self.closed.append(f"drain: {reason}")

@@ -193,6 +193,24 @@ async def test_records_go_together_up_to_a_size(monkeypatch: pytest.MonkeyPatch)
     assert together(stream) == [[1, 2, 3], [4], [5, 6, 7, 8], [9]]
 
 
+async def test_an_agent_says_whether_it_is_behind_and_takes_a_larger_window() -> None:
+    clock, _, outbox = parts()
+    for at_us in range(1, 7):
+        await outbox.put_frame(pb.Frame(timestamp_us=at_us))
+    async with session_of(outbox, clock, window=1, bundle=4) as stream:
+        for through_seq, window in ((1, 3), (4, 0)):
+            await until(lambda seq=through_seq: any(seq in seqs for seqs in together(stream)))
+            told = pb.Acknowledgement(through_seq=through_seq, window=window)
+            await stream.says.put(pb.Downlink(acknowledgement=told))
+        await until(lambda: len(together(stream)) == 3)
+    assert together(stream) == [[1], [2, 3, 4], [5, 6]]
+    assert [up.more for up in stream.sent if up.HasField("record") or up.HasField("records")] == [
+        True,
+        True,
+        False,
+    ]
+
+
 async def test_an_agent_that_stops_asks_until_the_headend_has_all_of_it() -> None:
     clock, _, outbox = parts()
     async with session_of(outbox, clock) as stream:

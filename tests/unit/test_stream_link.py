@@ -87,6 +87,24 @@ async def test_an_agent_that_rarely_asks_is_told_all_the_same() -> None:
     assert [message.acknowledgement.through_seq for message in agent.heard[1:]] == [2, 4]
 
 
+async def test_a_window_is_told_when_it_changes_whatever_is_told_over_it() -> None:
+    agent = Agent()
+    agent.reads.clear()
+    async with link_to(agent) as link:
+        link.registered(pb.Registered(window=2))
+        await until(lambda: agent.waits)
+        link.acknowledge(1, window=8)
+        link.acknowledge(2)
+        agent.reads.set()
+        await written(agent, 2)
+        link.acknowledge(3)
+        await written(agent, 3)
+        link.acknowledge(4, window=2)
+        await written(agent, 4)
+    told = [message.acknowledgement for message in agent.heard[1:]]
+    assert [(each.through_seq, each.window) for each in told] == [(2, 8), (3, 0), (4, 2)]
+
+
 async def test_messages_go_in_order_and_of_acknowledgements_only_the_newest() -> None:
     agent = Agent()
     agent.reads.clear()

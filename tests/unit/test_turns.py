@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 
 from der_core.assets import Asset, Inventory, Site
+from der_core.errors import Rejected
 from der_headend import turns
 from der_headend.sessions import Session
 from kit.headend import World, battery, frame, gateway, link_of
@@ -22,6 +23,7 @@ def site(place: int) -> tuple[Site, Asset]:
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     # A record of one sample counts as 21 samples: two records of each of three agents may be on their way.
     monkeypatch.setattr(turns, "AT_ONCE_ROWS", 5 * 21 + 1)
+    monkeypatch.setattr(turns, "LENT_ROWS", 2)
     sites, assets = zip(*(site(place) for place in range(AGENTS)), strict=True)
     return World(inventory=Inventory(sites, assets), room_rows=2 * AGENTS)
 
@@ -131,3 +133,23 @@ async def test_nobody_is_called_while_much_waits_for_the_store(
     assert told(sessions) == [2, 2, 2, 0, 0, 0]
     await world.ingest.flush()
     assert told(sessions) == [2, 2, 2, 2, 0, 0]
+
+
+async def test_a_turn_comes_with_a_larger_window_until_the_agent_has_caught_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "LENT_ROWS", 4)
+    first, *others = await connected(world)
+    send(world, first, 1, 2, more=True)
+    with pytest.raises(Rejected, match="more than 2 records"):
+        send(world, first, 3, more=True)
+    await world.ingest.flush()
+    assert link_of(first).window == 4
+    send(world, first, 3, 4, 5, 6, more=True)
+    with pytest.raises(Rejected, match="more than 4 records"):
+        send(world, first, 7, more=True)
+    await world.ingest.flush()
+    send(world, first, 7, 8, more=False)
+    await world.ingest.flush()
+    assert (link_of(first).told_seq, link_of(first).window) == (8, world.ingest.window)
+    assert {link_of(session).window for session in others} == {None}

@@ -13,6 +13,7 @@ from bench.command import main
 from bench.rig import Database, Headend
 from bench.run import Run
 from bench.usage import rss_mib
+from der_fleet.options import SHORTEST_TICK_S
 
 TITLE = "Cost from 1,000 to 1,000,000 assets at the same rate"
 
@@ -51,7 +52,7 @@ def measure(run: Run) -> None:
 
 def _cost(run: Run, assets: int) -> Cost:
     rate = run.pick(run.options.rate, full=50_000.0, quick=1_000.0)
-    most_per_s = _MOST_PER_S if not run.options.quick else 2 * rate
+    most_per_s = min(run.pick(None, full=_MOST_PER_S, quick=2 * rate), assets / SHORTEST_TICK_S)
     for_s = run.pick(run.options.duration_s, full=60.0, quick=4.0)
     named = f"at {assets:,} assets"
     with run.part() as part:

@@ -355,6 +355,11 @@ class Link(Protocol):
         """How far, as the agent was told, its spool is stored."""
         ...
 
+    @property
+    def quiet_s(self) -> float:
+        """For how long the agent was not told how far its spool is stored."""
+        ...
+
     def worth_telling(self, through_seq: int) -> bool:
         """Whether it is time to say that the spool is stored as far as this."""
         ...

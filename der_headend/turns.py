@@ -65,9 +65,13 @@ class Turns:
             session.link.acknowledge(through_seq, window=self._ingest.window)
 
     def beat(self, session: Session) -> None:
-        """Answer a heartbeat: with how far the spool is stored, or if its agent has to wait, with what it was told."""
+        """Answer a heartbeat with how far the spool is stored.
+
+        An agent that waits for its turn is told again what it was told, unless that was less than a heartbeat ago.
+        """
         if session.id in self._waiting:
-            session.link.acknowledge(session.link.told_seq)
+            if session.link.quiet_s >= session.registration.heartbeat_s:
+                session.link.acknowledge(session.link.told_seq)
         else:
             window = None if session.id in self._turns else self._ingest.window
             session.link.acknowledge(self._ingest.stored(session.registration.spool_id), window=window)

@@ -17,14 +17,17 @@ BUNDLE_BYTES = 1 << 16
 """Records go together in one message up to this size. Nothing counts as heard before it has come whole, so on a slow
 link a message must not take as long as the heartbeats that may be missed."""
 
-_SHOWN_EVERY = 0.5
-_SHOWN_EVERY_S = 5.0
+_SHOWN_EVERY = 0.75
+_SHOWN_EVERY_S = 7.5
 _LONGEST_DRAIN_S = 300.0
 _DRAIN_SPREAD = 1.5
 
 
 def shown_every_s(heartbeat_s: float) -> float:
-    """How far apart the frames that the headend is sent may be before a copy goes ahead: half a heartbeat, or 5 s."""
+    """How far apart the frames that the headend is sent may be before a copy goes ahead.
+
+    Three quarters of a heartbeat, or 7.5 s, which is half of the age at which a value counts as stale.
+    """
     return min(_SHOWN_EVERY * heartbeat_s, _SHOWN_EVERY_S)
 
 

@@ -92,10 +92,14 @@ class StreamLink:
         """Ask the agent to go and come back later."""
         self._queue(pb.Downlink(drain=pb.Drain(reason=reason, reconnect_after_s=reconnect_after_s)))
 
+    @property
+    def quiet_s(self) -> float:
+        """For how long its agent was not told how far its spool is stored."""
+        return self._clock.monotonic() - self._told_s
+
     def worth_telling(self, through_seq: int) -> bool:
         """Whether the spool is stored much further than the agent knows, or it was long not told."""
-        unasked_s = self._clock.monotonic() - self._told_s
-        return through_seq - self.told_seq >= self._worth_telling or unasked_s >= _TELL_AFTER_S
+        return through_seq - self.told_seq >= self._worth_telling or self.quiet_s >= _TELL_AFTER_S
 
     def acknowledge(self, through_seq: int, *, window: int | None = None) -> None:
         """Say how far the spool is stored, and how many records may be unacknowledged from now on, if that changes."""

@@ -3,7 +3,7 @@
 The sender is the only one who writes. It wakes when there is something in the outbox, when an acknowledgement opens
 the window, and when a heartbeat is due. Records go in order and at most ``window`` of them are unacknowledged; while
 that holds them back, or a backlog does, live copies go ahead of them: of each report, and of the newest frame if what
-the headend shows would else be older than half a heartbeat, or 5 s.
+the headend shows would else be older than three quarters of a heartbeat, or 7.5 s.
 
 The headend must be heard at least every three heartbeats (it answers each). If it is not, the session ends, whatever
 the transport believes; everything here can be cancelled, so also on a link that swallows everything.

@@ -70,6 +70,7 @@ class NotingLink:
     acknowledged: list[int] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
     window: int | None = None
+    quiet_s: float = 0.0
 
     def command(self, command: Command) -> bool:
         if len(self.commands) >= self.room:

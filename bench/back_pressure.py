@@ -16,7 +16,7 @@ from bench.figures import percentile
 from bench.rig import Database, Headend, fetch
 from bench.run import Run
 from bench.usage import Sampled, rss_mib
-from der_console.picture import STALE_AFTER_S
+from der_core.freshness import STALE_AFTER_S
 
 TITLE = "Back-pressure at twice the load it can take"
 

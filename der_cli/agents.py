@@ -26,21 +26,21 @@ def agents(ctx: typer.Context, headend: HeadendOption = DEFAULT_HEADEND, as_json
     columns: list[Column[Agent]] = [
         Column("Site", lambda a: words(a["site_name"])),
         Column("Link", _link),
-        Column("Since", lambda a: since(_since(a), now), rank=2, right=True),
+        Column("Since", lambda a: since(link_since(a), now), rank=2, right=True),
         Column("Last seen", lambda a: since(a["last_seen_at"], now), rank=1, right=True),
         Column("Assets", lambda a: str(len(a["assets"])), rank=3, right=True),
         Column("Mode", lambda a: words(a["mode"]), rank=5),
         Column("Peer", lambda a: words(a["peer"]), rank=6),
         Column("Agent", lambda a: words(a["agent_id"]), rank=4),
     ]
-    show(out(), columns, listed, caption="Since: how long the link has been as it is.")
+    show(columns, listed, caption="Since: how long the link has been as it is.")
 
 
 def _link(agent: Agent) -> Text:
     return Text("connected", style="green") if agent["connected"] else Text("disconnected", style="red")
 
 
-def _since(agent: Agent) -> str | None:
-    if agent["connected"] or not agent["sessions"]:
-        return agent["connected_at"]
-    return agent["sessions"][0]["disconnected_at"]
+def link_since(agent: Agent) -> str:
+    """Since when the link is as it is."""
+    lost = agent["sessions"][0]["disconnected_at"] if agent["sessions"] else None
+    return agent["connected_at"] if agent["connected"] or lost is None else lost

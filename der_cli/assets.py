@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import typer
-from rich.console import Console
 
 from der_cli.screen import SIGN_CONVENTION, live, mw, number, out, print_json, status, words
 from der_cli.table import Column, show
@@ -27,13 +26,13 @@ def assets(
     if as_json:
         print_json(listed)
     else:
-        show_fleet(out(), listed, now=world.now())
+        show_fleet(listed, now=world.now())
 
 
-def show_fleet(console: Console, listed: Sequence[Asset], *, now: datetime) -> None:
+def show_fleet(listed: Sequence[Asset], *, now: datetime) -> None:
     """Print the table of assets."""
     if not listed:
-        console.print("No assets.")
+        out().print("No assets.")
         return
     columns: list[Column[Asset]] = [
         Column("Asset", lambda a: words(a["name"])),
@@ -49,4 +48,4 @@ def show_fleet(console: Console, listed: Sequence[Asset], *, now: datetime) -> N
         Column("Id", lambda a: words(a["id"]), rank=7),
     ]
     by_site = sorted(listed, key=lambda a: (a["site_name"], a["name"]))
-    show(console, columns, by_site, caption=SIGN_CONVENTION)
+    show(columns, by_site, caption=SIGN_CONVENTION)

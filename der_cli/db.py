@@ -48,7 +48,7 @@ def status(url: UrlOption, as_json: JsonOption = False) -> None:
             Column("Rows", lambda r: UNKNOWN if r["rows"] is None else f"{r['rows']:,}", right=True),
             Column("MiB", lambda r: f"{r['bytes'] / _MIB:,.1f}", right=True),
         ]
-        show(out(), columns, rows, caption=f"Rows as the server estimates them; {UNKNOWN} = not yet.")
+        show(columns, rows, caption=f"Rows as the server estimates them; {UNKNOWN} = not yet.")
 
 
 @db.command()

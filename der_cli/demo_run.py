@@ -15,7 +15,7 @@ from der_cli.assets import show_fleet
 from der_cli.audience import watched
 from der_cli.child import Child, stop_all
 from der_cli.demo_plan import Launch, Plan
-from der_cli.demo_view import LogView, complain, started, try_next
+from der_cli.demo_view import LogView, agent_ended, complain, started, try_next
 from der_cli.screen import err, out, words
 from der_client import HeadendClient, HeadendError
 from der_core.assets import Site
@@ -90,32 +90,42 @@ class Demo:
         deadline = asyncio.get_running_loop().time() + _VALUES_WITHIN_S
         await self._until(lambda: all(asset["updated_at"] for asset in headend.assets()), deadline)
         out().print()
-        show_fleet(out(), list(headend.assets()), now=self._now())
+        show_fleet(list(headend.assets()), now=self._now())
         try_next(self._plan)
         self._logs.release()
 
     async def _watch(self, duration_s: float | None) -> None:
-        """Return after ``duration_s``, or when told to stop; no child may end before."""
-        ends = [asyncio.create_task(child.wait(), name=f"watch {child.name}") for child in self._children]
+        """Return after ``duration_s``, or when told to stop. An agent that ends before is told, the headend may not."""
+        ends = {asyncio.create_task(each.wait(), name=f"watch {each.name}"): each for each in self._children}
         stop = asyncio.create_task(self._stop.wait(), name="watch for stop")
         try:
-            await asyncio.wait([*ends, stop], timeout=duration_s, return_when=asyncio.FIRST_COMPLETED)
+            async with asyncio.timeout(duration_s):
+                while not stop.done():
+                    await asyncio.wait([*ends, stop], return_when=asyncio.FIRST_COMPLETED)
+                    for task in [each for each in ends if each.done()]:
+                        self._go_on_without(ends.pop(task))
+        except TimeoutError:
+            return
         finally:
-            for task in (*ends, stop):
-                task.cancel()
+            for watching in (*ends, stop):
+                watching.cancel()
             await asyncio.gather(*ends, stop, return_exceptions=True)
-        self._check()
+
+    def _go_on_without(self, child: Child) -> None:
+        """The demo shows what becomes of a fleet of which an agent is gone; without its headend there is nothing."""
+        if child is self._children[0]:
+            raise _ended(child)
+        agent_ended(child.name, child.how_it_ended, self._plan.agents[self._children.index(child) - 1])
 
     async def _end(self) -> None:
         """The agents first: with the headend still there they take their leave, and do not look for it."""
-        killed = await stop_all(self._children[1:], self._hurry)
-        killed += await stop_all(self._children[:1], self._hurry)
+        headend, agents = self._children[:1], self._children[1:]
+        running = [child for child in self._children if child.exit_code is None]
+        killed = [child for group in (agents, headend) for child in await stop_all(group, self._hurry)]
         for child in killed:
             err().print(f"{words(child.name)} did not end when asked to and was killed.", soft_wrap=True)
-        if self._children:
-            out().print(
-                f"Stopped: {', '.join(words(child.name) for child in self._children)}.", soft_wrap=True
-            )
+        if running:
+            out().print(f"Stopped: {', '.join(words(child.name) for child in running)}.", soft_wrap=True)
 
     async def _launch(self, launch: Launch) -> Child:
         self._check()
@@ -141,7 +151,7 @@ class Demo:
             raise _Stopped
         for child in self._children:
             if child.exit_code is not None:
-                raise _Failed(f"{words(child.name)} {child.how_it_ended}; the rest is being stopped", child)
+                raise _ended(child)
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
@@ -161,6 +171,10 @@ class Demo:
             out().print("Stopping …")
         elif signum != signal.SIGHUP:
             self._hurry.set()
+
+
+def _ended(child: Child) -> _Failed:
+    return _Failed(f"{words(child.name)} {child.how_it_ended}; the rest is being stopped", child)
 
 
 def _connected(headend: HeadendClient, site: Site) -> bool:

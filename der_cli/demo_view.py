@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from der_cli.demo_plan import Plan
+from der_cli.demo_plan import Launch, Plan
 from der_cli.screen import err, out, words
+from der_cli.variables import OF_AGENT
 from der_cli.world import DEFAULT_HEADEND
 
 _COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_red")
@@ -52,6 +53,20 @@ class LogView:
 def started(name: str, what: str) -> None:
     """One step of the start is done."""
     out().print(Text.assemble("  ", (_short(name), "bold"), f"  {what}"), soft_wrap=True)
+
+
+def agent_ended(name: str, how: str, launch: Launch) -> None:
+    """An agent is gone, the demo goes on: say what to expect, and the command that brings the agent back."""
+    told = {variable: value for variable, value in launch.env.items() if variable in OF_AGENT}
+    settings = " ".join(f"{variable}={shlex.quote(value)}" for variable, value in sorted(told.items()))
+    err().print(
+        Text.assemble(
+            (f"{words(name)} {how}. ", "yellow"),
+            "The demo goes on without it, and its assets are offline. Another terminal brings it back:",
+        ),
+        soft_wrap=True,
+    )
+    err().print(Text(f"  {settings} {shlex.join(launch.argv)}"), soft_wrap=True)
 
 
 def complain(message: str, last_lines: Sequence[str] = ()) -> None:

@@ -5,6 +5,7 @@ Positive MW = discharge / export, negative MW = charge / import.
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID, uuid4
@@ -12,14 +13,16 @@ from uuid import UUID, uuid4
 import typer
 
 from der_cli.completion import complete_asset, complete_site
-from der_cli.dispatch_view import show_preview, show_record, show_transitions
+from der_cli.dispatch_view import explained, show_preview, show_record, show_transitions
 from der_cli.follow import as_wished, ended, follow, settled
 from der_cli.progress import progressing
 from der_cli.screen import err, instant, print_json, words
 from der_cli.targets import asset_id_of, site_id_of
+from der_cli.waiting import why_it_waits
 from der_cli.world import DEFAULT_HEADEND, HeadendOption, JsonOption, World, world_of
 from der_client import HeadendClient, HeadendError, HeadendUnreachable
 from der_client.models import Dispatch
+from der_core.lifecycle import State
 
 _NOT_AS_WISHED = 1
 _FOLLOW_S = 30.0
@@ -105,6 +108,7 @@ def dispatch(
         if preview and not _confirmed(client, order, world, yes=yes, as_json=as_json):
             return
         record = _send(client, order)
+        _say_why_it_waits(client, record, world)
         if wait:
             record = _follow(client, record, world, enough=enough, timeout_s=limit_s, as_json=as_json)
     if as_json:
@@ -164,6 +168,15 @@ def _send(client: HeadendClient, order: _Order) -> Dispatch:
         raise
 
 
+def _say_why_it_waits(client: HeadendClient, record: Dispatch, world: World) -> None:
+    """Where the agent is connected it is sent before the headend answers."""
+    if record["state"] != State.QUEUED:
+        return
+    with suppress(HeadendError):
+        if why := why_it_waits(record, client.agents(), now=world.now()):
+            err().print(why, soft_wrap=True)
+
+
 def _follow(
     client: HeadendClient,
     record: Dispatch,
@@ -205,7 +218,7 @@ def _conclude(record: Dispatch, *, enough: Callable[[Dispatch], bool], waited_s:
         return
     if ended(record):
         reason = record["transitions"][-1]["reason"] if record["transitions"] else None
-        why = f": {words(reason)}" if reason else ""
+        why = f": {explained(reason)}" if reason else ""
         err().print(f"The dispatch was not carried out: it is {words(record['state'])}{why}.", soft_wrap=True)
     elif settled(record):
         err().print(f"Still {words(record['state'])} after {waited_s:g} s; it goes on.", soft_wrap=True)

@@ -5,6 +5,7 @@ from rich.text import Text
 from der_cli.screen import SIGN_CONVENTION, instant, mw, number, out, words
 from der_cli.table import Column, show
 from der_client.models import Allocation, Dispatch, Preview, PreviewShare
+from der_client.reasons import meaning
 from der_core.lifecycle import FINAL_STATES, State
 
 _NOTHING_MW = 1e-6
@@ -18,13 +19,16 @@ def show_preview(split: Preview, *, mw: float) -> None:
         Column("Weight", lambda share: number(share["weight"], 3), rank=3, right=True),
         Column("Raw MW", lambda share: _power(share["raw_mw"]), rank=2, right=True),
         Column("MW", lambda share: _power(share["mw"]), right=True),
-        Column("Reason", lambda share: words(share["reason"]), rank=1),
+        Column("Reason", _reason, rank=1),
     ]
     title = f"{_power(mw)} MW would be split like this"
-    show(out(), columns, split["allocations"], title=title, caption=SIGN_CONVENTION)
+    show(columns, split["allocations"], title=title, caption=SIGN_CONVENTION)
     for left_out in split["skipped"]:
-        _warn(f"{words(left_out['asset_name'])} gets no share: {words(left_out['reason'])}")
-    _show_shortfall(split["unserved_mw"])
+        _warn(f"{words(left_out['asset_name'])} gets no share: {explained(left_out['reason'])}")
+    if split["allocations"]:
+        _show_shortfall(split["unserved_mw"])
+    else:
+        _warn("nobody could take any of it now; sent, it waits for an agent to connect and is split then")
     _show_warnings(split["warnings"])
 
 
@@ -35,7 +39,7 @@ def show_transitions(record: Dispatch, *, after: int) -> int:
         line.append(f"  {words(step['state']):<13}", style=style_of(step["state"]) or "default")
         line.append(f"  {words(step['by'])}", style="dim")
         if step["reason"]:
-            line.append(f"  {words(step['reason'])}")
+            line.append(f"  {explained(step['reason'])}")
         out().print(line, soft_wrap=True)
     return len(record["transitions"])
 
@@ -49,10 +53,10 @@ def show_record(record: Dispatch) -> None:
         Column("Applied", lambda part: _power(part["applied_mw"]), right=True),
         Column("Measured", lambda part: _power(part["measured_mw"]), rank=3, right=True),
         Column("State", lambda part: Text(words(part["state"]), style=style_of(part["state"]))),
-        Column("Reason", lambda part: words(part["reason"]), rank=2),
+        Column("Reason", _reason, rank=2),
     ]
     title = f"Dispatch {record['id']}: {words(record['state'])}"
-    show(out(), columns, record["allocations"], title=title, caption=SIGN_CONVENTION)
+    show(columns, record["allocations"], title=title, caption=SIGN_CONVENTION)
     out().print(
         f"requested {_power(record['requested_mw'])} MW · allocated {_power(record['mw'])} MW · "
         f"unserved {_power(record['unserved_mw'])} MW",
@@ -62,7 +66,21 @@ def show_record(record: Dispatch) -> None:
     _show_warnings(record["warnings"])
 
 
+def explained(reason: str | None) -> str:
+    """A reason in an operator's words, with its code behind them; a dash if there is none."""
+    means = meaning(reason)
+    return words(reason) if means == (reason or "") else f"{means} ({words(reason)})"
+
+
 _power = mw  # `mw` is a parameter here
+
+
+def _reason(part: PreviewShare | Allocation) -> str:
+    """Why it got less than its share; what is due to its limits alone has no code."""
+    raw, clamped = part["raw_mw"], part["clamped_mw"]
+    if part["reason"] or raw is None or clamped is None or abs(raw - clamped) <= _NOTHING_MW:
+        return explained(part["reason"])
+    return f"clamped to {'max_mw' if raw > clamped else 'min_mw'} {_power(clamped)}"
 
 
 def _show_shortfall(unserved_mw: float | None) -> None:

@@ -9,7 +9,7 @@ import typer
 from rich.text import Text
 
 from der_cli.completion import complete_asset, complete_site
-from der_cli.dispatch_view import show_record, show_transitions, style_of
+from der_cli.dispatch_view import explained, show_record, show_transitions, style_of
 from der_cli.events import names_of
 from der_cli.follow import ended
 from der_cli.names import resolve_id, short
@@ -159,7 +159,7 @@ def _show_all(listed: list[Dispatch], names: Mapping[str, str], world: World) ->
         Column("Unserved", lambda d: mw(d["unserved_mw"]), rank=4, right=True),
         Column("Id", lambda d: words(short(d["id"])), rank=1),
     ]
-    show(out(), columns, listed, caption=f"{SIGN_CONVENTION} der dispatches ID shows one of them.")
+    show(columns, listed, caption=f"{SIGN_CONVENTION} der dispatches ID shows one of them.")
 
 
 def _ends(dispatch: Dispatch) -> str:
@@ -228,6 +228,6 @@ def _show_cancelled(done: list[Dispatch], *, as_json: bool, alone: bool) -> None
         return
     for record in done:
         reason = record["transitions"][-1]["reason"] if record["transitions"] else None
-        why = f" ({words(reason)})" if reason else ""
+        why = f", {explained(reason)}" if reason else ""
         line = Text.assemble(f"{record['id']}: ", (words(record["state"]), style_of(record["state"])), why)
         out().print(line, soft_wrap=True)

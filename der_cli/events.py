@@ -119,11 +119,11 @@ def _show(listed: list[Event], names: Mapping[str, str], *, since_now: Callable[
         Column("Id", lambda e: words(short(e["id"])), rank=1),
         Column("Message", lambda e: words(e["message"]), rank=3),
     ]
-    show(out(), columns, listed, caption="der ack ID notes that one was seen; --json has whole ids.")
+    show(columns, listed, caption="der ack ID notes that one was seen; --json has whole ids.")
 
 
 def where(event: Event, names: Mapping[str, str]) -> str:
-    """The asset, or the site if it is an event of the agent itself."""
+    """The asset, or the site if it is an event of all of it."""
     place = event["asset_id"] or event["site_id"]
     return words(names.get(place, place))
 

@@ -72,7 +72,7 @@ def _show(name: str, entries: Sequence[Entry], *, cut: bool) -> None:
     bucketed = isinstance(entries[0]["current_mw"], dict)
     columns = _bucket_columns() if bucketed else _sample_columns()
     title = f"{name}: the newest {len(entries)}; --limit shows more" if cut else name
-    show(out(), columns, entries, title=title, caption=SIGN_CONVENTION)
+    show(columns, entries, title=title, caption=SIGN_CONVENTION)
 
 
 def _sample_columns() -> list[Column[Any]]:

@@ -25,6 +25,7 @@ from der_cli.history import history
 from der_cli.screen import words
 from der_cli.sites import sites
 from der_cli.telemetry import telemetry
+from der_cli.usage import reword
 from der_cli.watch.command import watch
 from der_client import HeadendProblem, HeadendUnreachable
 from der_core import __version__
@@ -37,12 +38,15 @@ EXIT_CODES = (
 )
 
 
-class _ErrorsAsExitCodes(TyperGroup):
-    """Turns the errors of every command into a line on stderr and an exit code."""
+class _Commands(TyperGroup):
+    """Turns the errors of every command into a line on stderr and an exit code, and takes some options before it."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
+        except typer.BadParameter as error:
+            reword(error)
+            raise
         except HeadendProblem as error:
             _say(words(error))
             raise typer.Exit(_REFUSED) from None
@@ -50,13 +54,20 @@ class _ErrorsAsExitCodes(TyperGroup):
             _say(words(error))
             raise typer.Exit(_UNREACHABLE) from None
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command and its arguments: first what was given before it, so that what is given again counts."""
+        name, command, rest = super().resolve_command(ctx, args)
+        headend, as_json = ctx.params.get("headend"), ctx.params.get("as_json")
+        before = (["--headend", headend] if headend else []) + (["--json"] if as_json else [])
+        return name, command, [*before, *rest]
+
 
 def _say(message: str) -> None:
     Console(stderr=True, highlight=False).print(Text.assemble(("Error: ", "red"), message), soft_wrap=True)
 
 
 app = typer.Typer(
-    cls=_ErrorsAsExitCodes,
+    cls=_Commands,
     help="DER Fleet for operators. Power in MW: positive = discharge / export, negative = charge / import.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
@@ -83,6 +94,10 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
+    headend: Annotated[
+        str | None, typer.Option("--headend", metavar="URL", help="As an option of the command.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As an option of the command.")] = False,
     version: Annotated[
         bool,
         typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True),

@@ -5,13 +5,12 @@ guessed.
 """
 
 import os
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
+from der_cli.sockets import TcpSocket, sockets_of, tcp_sockets
 from der_runtime.addresses import HostPort
 
 DEFAULT_GRPC = HostPort("127.0.0.1", 50051)
@@ -19,8 +18,6 @@ DEFAULT_HTTP = HostPort("127.0.0.1", 3001)
 PROGRAMS = ("der_headend", "edge_agent", "der_fleet", "der_console")
 
 _PROC = Path("/proc")
-_LISTENING = "0A"
-_SOCKET = re.compile(r"socket:\[(\d+)\]")
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not listened on
 
 
@@ -57,7 +54,7 @@ def running() -> tuple[Process, ...] | None:
     """The programs that run here, in order of their process id; ``None`` where the system does not tell."""
     if not sys.platform.startswith("linux"):
         return None
-    sockets = _listening_sockets()
+    sockets = tcp_sockets()
     found = (_process(int(entry.name), sockets) for entry in _PROC.iterdir() if entry.name.isdecimal())
     return tuple(sorted((each for each in found if each), key=lambda process: process.pid))
 
@@ -70,6 +67,11 @@ def program_of(argv: tuple[str, ...]) -> str | None:
             return name if name in PROGRAMS and "." not in argv[place + 1] else None
     names = (Path(word).name for word in argv[:2])
     return next((name for name in names if name in PROGRAMS), None)
+
+
+def words_of(data: bytes) -> tuple[str, ...]:
+    """The words of a command line, or the entries of an environment, as ``/proc`` has them."""
+    return tuple(word.decode("utf-8", "replace") for word in data.rstrip(b"\0").split(b"\0"))
 
 
 def host_port(text: str | None) -> HostPort | None:
@@ -85,10 +87,10 @@ def reachable(address: HostPort) -> HostPort:
     return HostPort(_LOOPBACK.get(address.host, address.host), address.port)
 
 
-def _process(pid: int, sockets: Mapping[str, HostPort]) -> Process | None:
+def _process(pid: int, sockets: Mapping[str, TcpSocket]) -> Process | None:
     home = _PROC / str(pid)
     try:
-        argv = tuple(_words((home / "cmdline").read_bytes()))
+        argv = words_of((home / "cmdline").read_bytes())
     except OSError:
         return None
     program = program_of(argv)
@@ -105,13 +107,9 @@ def _process(pid: int, sockets: Mapping[str, HostPort]) -> Process | None:
     )
 
 
-def _words(data: bytes) -> Iterator[str]:
-    return (word.decode("utf-8", "replace") for word in data.rstrip(b"\0").split(b"\0"))
-
-
 def _environ(home: Path) -> Mapping[str, str] | None:
     try:
-        entries = _words((home / "environ").read_bytes())
+        entries = words_of((home / "environ").read_bytes())
     except OSError:
         return None
     return {name: value for name, _, value in (entry.partition("=") for entry in entries) if name}
@@ -124,18 +122,8 @@ def _cwd(home: Path) -> Path | None:
         return None
 
 
-def _listens_on(home: Path, sockets: Mapping[str, HostPort]) -> Iterator[HostPort]:
-    try:
-        opened = list((home / "fd").iterdir())
-    except OSError:
-        return
-    for entry in opened:
-        try:
-            match = _SOCKET.fullmatch(os.readlink(entry))  # noqa: PTH115 - the text of the link is meant
-        except OSError:
-            continue
-        if match and match[1] in sockets:
-            yield sockets[match[1]]
+def _listens_on(home: Path, sockets: Mapping[str, TcpSocket]) -> Iterator[HostPort]:
+    return (sockets[inode].near for inode in sockets_of(home) if inode in sockets and sockets[inode].listens)
 
 
 def _logs(home: Path) -> Iterator[Path]:
@@ -146,30 +134,3 @@ def _logs(home: Path) -> Iterator[Path]:
             continue
         if leads_to.is_absolute() and leads_to.is_file():
             yield leads_to
-
-
-def _listening_sockets() -> dict[str, HostPort]:
-    """The address of every listening TCP socket, by its inode."""
-    found = {}
-    for name in ("tcp", "tcp6"):
-        try:
-            lines = (_PROC / "net" / name).read_text(encoding="ascii").splitlines()[1:]
-        except OSError:
-            continue
-        for fields in (line.split() for line in lines):
-            if fields[3] == _LISTENING:
-                found[fields[9]] = _address(fields[1])
-    return found
-
-
-def _address(text: str) -> HostPort:
-    """An address as the kernel prints it: words of four bytes in the machine's order, a colon, the port."""
-    host, _, port = text.partition(":")
-    data = b"".join(
-        int(host[place : place + 8], 16).to_bytes(4, sys.byteorder) for place in range(0, len(host), 8)
-    )
-    return HostPort(str(IPv4Address(data) if len(data) == 4 else _plain(IPv6Address(data))), int(port, 16))  # noqa: PLR2004 - an IPv4 address has four bytes
-
-
-def _plain(address: IPv6Address) -> IPv4Address | IPv6Address:
-    return address.ipv4_mapped or address

@@ -4,6 +4,7 @@ Positive MW = discharge / export, negative MW = charge / import; the sign is alw
 """
 
 import json
+import os
 import sys
 from datetime import datetime
 from enum import Enum
@@ -13,12 +14,13 @@ from rich.console import Console
 from rich.text import Text
 
 from der_client.models import Asset
+from der_core.freshness import STALE_AFTER_S
 from der_runtime.display import one_line
 
 UNKNOWN = "\u2013"
 SIGN_CONVENTION = f"MW: positive = discharge / export, negative = charge / import. {UNKNOWN} = unknown."
 
-_STALE_AFTER_S = 15.0
+_AS_WIDE_AS_IT_TAKES = 10_000
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
 
 
@@ -34,6 +36,14 @@ class Freshness(Enum):
 def out() -> Console:
     """The console on stdout as it is now."""
     return Console(highlight=False, markup=False, emoji=False)
+
+
+def wide_out() -> Console:
+    """The same for tables: a terminal or COLUMNS bounds them, a pipe or a file does not."""
+    console = out()
+    if not (console.is_terminal or os.environ.get("COLUMNS")):
+        console.width = _AS_WIDE_AS_IT_TAKES
+    return console
 
 
 def err() -> Console:
@@ -95,7 +105,7 @@ def freshness(asset: Asset, now: datetime) -> Freshness:
         return Freshness.UNHEARD
     if not asset["online"]:
         return Freshness.OFFLINE
-    old = (now - instant(asset["updated_at"])).total_seconds() > _STALE_AFTER_S
+    old = (now - instant(asset["updated_at"])).total_seconds() > STALE_AFTER_S
     return Freshness.STALE if old else Freshness.LIVE
 
 

@@ -6,12 +6,14 @@ from rich.text import Text
 from der_cli.screen import SIGN_CONVENTION, mw, number, out, print_json, words
 from der_cli.table import Column, show
 from der_cli.world import DEFAULT_HEADEND, HeadendOption, JsonOption, world_of
+from der_client.heard import heard_of
 from der_client.models import Site
 
 
 def sites(ctx: typer.Context, headend: HeadendOption = DEFAULT_HEADEND, as_json: JsonOption = False) -> None:
     """Show the sites: power, headroom, stored energy, how many assets are online, alarms."""
-    with world_of(ctx).headend(headend) as client:
+    world = world_of(ctx)
+    with world.headend(headend) as client:
         listed = list(client.sites(with_assets=False))
     if as_json:
         print_json(listed)
@@ -32,7 +34,9 @@ def sites(ctx: typer.Context, headend: HeadendOption = DEFAULT_HEADEND, as_json:
         Column("Id", lambda s: words(s["id"]), rank=5),
     ]
     caption = f"{SIGN_CONVENTION} Up, Down: how far the site could go now."
-    show(out(), columns, sorted(listed, key=lambda s: s["name"]), caption=caption)
+    if said := heard_of(listed).statement(world.now()):
+        caption += f"\nSums are {said}."
+    show(columns, sorted(listed, key=lambda s: s["name"]), caption=caption)
 
 
 def online(site: Site) -> Text:

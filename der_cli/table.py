@@ -1,4 +1,4 @@
-"""Tables that fit: what matters least is left out first where the terminal is narrow."""
+"""Tables that fit: what matters least is left out first where the terminal is narrow, and is then said to be."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -6,9 +6,10 @@ from typing import Generic, TypeVar
 
 from rich import box
 from rich.cells import cell_len
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from der_cli.screen import wide_out
 
 T = TypeVar("T")
 
@@ -31,19 +32,18 @@ class Column(Generic[T]):
     right: bool = False
 
 
-def show(
-    console: Console,
-    columns: Sequence[Column[T]],
-    rows: Iterable[T],
-    *,
-    caption: str,
-    title: str | None = None,
-) -> None:
-    """Print a table of as many of the columns as fit the width of the console."""
+def show(columns: Sequence[Column[T]], rows: Iterable[T], *, caption: str, title: str | None = None) -> None:
+    """Print a table: on a terminal of as many of the columns as fit, elsewhere of all."""
+    console = wide_out()
+    table = laid_out(columns, rows, width=console.width)
+    shown = {str(column.header) for column in table.columns}
+    hidden = [column.header for column in columns if column.header not in shown]
     if title is not None:
         console.print(Text(title, style="bold"))
-    console.print(laid_out(columns, rows, width=console.width))
+    console.print(table)
     console.print(Text(caption, style="dim"))
+    if hidden:
+        console.print(Text(f"No room for {', '.join(hidden)}; a wider terminal shows all.", style="dim"))
 
 
 def laid_out(columns: Sequence[Column[T]], rows: Iterable[T], *, width: int) -> Table:

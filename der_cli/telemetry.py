@@ -54,7 +54,7 @@ def _show_all(listed: list[Asset], world: World, *, as_json: bool) -> None:
         Column("Age", lambda a: since(a["updated_at"], now), rank=3, right=True),
     ]
     by_site = sorted(listed, key=lambda a: (a["site_name"], a["name"]))
-    show(out(), columns, by_site, caption=SIGN_CONVENTION)
+    show(columns, by_site, caption=SIGN_CONVENTION)
 
 
 def _show_one(client: HeadendClient, text: str, world: World, *, as_json: bool) -> None:
@@ -69,7 +69,7 @@ def _show_one(client: HeadendClient, text: str, world: World, *, as_json: bool) 
     ]
     age = since(sample["timestamp"], world.now())
     state = "" if sample["online"] else "OFFLINE, "
-    show(out(), columns, _rows(sample), title=f"{words(text)}  ({state}{age} old)", caption=SIGN_CONVENTION)
+    show(columns, _rows(sample), title=f"{words(text)}  ({state}{age} old)", caption=SIGN_CONVENTION)
 
 
 def _rows(sample: Sample) -> list[tuple[str, str]]:

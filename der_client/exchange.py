@@ -14,10 +14,11 @@ from typing import Any, TypeVar
 
 import httpx
 
-from der_client.errors import HeadendError, HeadendProblem, HeadendUnreachable, ServerFault, Unavailable
+from der_client.errors import HeadendUnreachable, ServerFault, Unavailable
+from der_client.failures import short, why
 from der_client.network import Network
 from der_client.questions import Listing, Question, Subscription
-from der_client.responses import body_of, check_stream, next_cursor, retry_after_s
+from der_client.responses import check_stream, next_cursor, retry_after_s
 from der_client.sse import Message, Messages
 from der_client.stream_events import (
     Connected,
@@ -66,8 +67,9 @@ class Exchange:
         left, cursor = listing.limit, None
         while left is None or left > 0:
             size = self._page if left is None else min(left, self._page)
-            response = await self._response(listing.page(size, cursor))
-            page = body_of(response)
+            question = listing.page(size, cursor)
+            response = await self._response(question)
+            page = question.read(response)
             for entry in page:
                 yield entry
             cursor = next_cursor(response)
@@ -100,15 +102,15 @@ class Exchange:
                             event = _event(message)
                             if event is not None:
                                 yield event
-                    why = "the headend has ended the stream"
+                    reason = "the headend has ended the stream"
             except httpx.HTTPError as error:
-                why = _why(error)
+                reason = why(error)
             except (HeadendUnreachable, Unavailable, ServerFault) as error:
-                why = _short(error)
+                reason = short(error)
             except (json.JSONDecodeError, LookupError):
-                why = "what the headend has sent cannot be read"
+                reason = "what the headend has sent cannot be read"
                 last_id = None  # it would send the same again; from now on, and `Missed` says so
-            yield Interrupted(why)
+            yield Interrupted(reason)
             await self._network.sleep(next(pauses))
 
     async def _response(self, question: Question[Any]) -> httpx.Response:
@@ -129,7 +131,7 @@ class Exchange:
                 maybe_done = maybe_done or (question.writes and not isinstance(error, _NEVER_LEFT))
                 again = isinstance(error, _NEVER_LEFT + _BROKE) and attempts_left and pause_s < left_s
                 if not again:
-                    raise HeadendUnreachable(self._base_url, _why(error), maybe_done=maybe_done) from error
+                    raise HeadendUnreachable(self._base_url, why(error), maybe_done=maybe_done) from error
             left_s -= pause_s
             await self._network.sleep(pause_s)
         raise AssertionError("the last attempt returns or raises")
@@ -182,24 +184,3 @@ def _pauses(first_s: float) -> Iterator[float]:
     while True:
         yield random.uniform(longest_s / 2, longest_s)
         longest_s = min(2 * longest_s, _LONGEST_PAUSE_S)
-
-
-def _short(error: HeadendError) -> str:
-    match error:
-        case HeadendUnreachable():
-            return error.why
-        case HeadendProblem():
-            return error.detail or error.title
-    return str(error)
-
-
-def _why(error: httpx.HTTPError) -> str:
-    match error:
-        case httpx.ConnectTimeout():
-            return "no connection within the time limit"
-        case httpx.TimeoutException():
-            return "no answer within the time limit"
-        case httpx.ConnectError():
-            return "connection refused" if "refused" in str(error) else str(error) or "no connection"
-        case _:
-            return str(error) or type(error).__name__

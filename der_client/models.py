@@ -38,10 +38,12 @@ class Asset(TypedDict):
 
 
 class Site(TypedDict):
-    """A place with assets, and their sums.
+    """A place with assets, and the sums of those that are heard: online, with a sample not older than 15 s.
 
-    ``headroom_up_mw`` is how much further towards export the site could go now, ``headroom_down_mw`` how much further
-    towards import; both are positive. ``alarms`` counts those that are raised.
+    ``headroom_up_mw`` is how much further towards export they could go now, ``headroom_down_mw`` how much further
+    towards import; both are positive. ``soc_pct`` is in percent of the capacity of those that tell their ``soc_mwhr``,
+    ``capacity_mwhr`` is of all. ``unheard_since`` is when the last of the others whose power was known was heard.
+    ``alarms`` counts those that are raised. ``der_client.heard`` puts what is left out into words.
     """
 
     id: str
@@ -49,11 +51,14 @@ class Site(TypedDict):
     location: str
     current_mw: float | None
     soc_mwhr: float | None
+    soc_pct: float | None
     capacity_mwhr: float
     headroom_up_mw: float | None
     headroom_down_mw: float | None
     assets_online: int
+    assets_heard: int
     assets_total: int
+    unheard_since: str | None
     alarms: int
     assets: list[Asset]
 

@@ -12,12 +12,14 @@ from urllib.parse import quote
 
 import httpx
 
-from der_client.responses import body_of
+from der_client.responses import entries_with, entry_with
 
 T = TypeVar("T")
 
 PAGE = 1000
 """Entries per page: the most that the headend gives at once."""
+
+_ENTRY = entry_with("id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,21 +36,28 @@ class Question(Generic[T]):
     json: Mapping[str, Any] | None = None
     patience_s: float = 0.0
     writes: bool = False
-    read: Callable[[httpx.Response], T] = body_of
+    read: Callable[[httpx.Response], T] = _ENTRY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing(Generic[T]):
-    """A list that comes in pages; ``limit`` is how many entries are wanted in all (``None``: every one)."""
+    """A list that comes in pages; ``limit`` is how many entries are wanted in all (``None``: every one).
+
+    Every entry has ``key``.
+    """
 
     path: str
     params: Mapping[str, Any] = field(default_factory=dict)
     limit: int | None = None
+    key: str = "id"
 
     def page(self, size: int, cursor: str | None) -> Question[list[T]]:
         """The question for the next ``size`` entries behind ``cursor``."""
         return Question(
-            method="GET", path=self.path, params={**self.params, **given(limit=size, cursor=cursor)}
+            method="GET",
+            path=self.path,
+            params={**self.params, **given(limit=size, cursor=cursor)},
+            read=entries_with(self.key),
         )
 
 

@@ -1,6 +1,7 @@
 """From an HTTP response to the value it carries or the error it means. Pure: no I/O."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -40,6 +41,27 @@ def body_of(response: httpx.Response) -> Any:
     raise _problem(response, body)
 
 
+def entry_with(key: str) -> Callable[[httpx.Response], Any]:
+    """How to read an entry, of which every one has ``key``; what it reads raises as ``body_of`` does."""
+
+    def read(response: httpx.Response) -> Any:
+        return _checked(response, body_of(response), key)
+
+    return read
+
+
+def entries_with(key: str) -> Callable[[httpx.Response], list[Any]]:
+    """How to read a page of entries, each of which has ``key``; what it reads raises as ``body_of`` does."""
+
+    def read(response: httpx.Response) -> list[Any]:
+        entries = body_of(response)
+        if not isinstance(entries, list):
+            raise _not_a_headend(response, "JSON that is no list")
+        return [_checked(response, entry, key) for entry in entries]
+
+    return read
+
+
 def text_of(response: httpx.Response) -> str:
     """The text of a successful response; raises as ``body_of`` does."""
     if not response.is_success or _content_type(response) != "text/plain":
@@ -50,11 +72,9 @@ def text_of(response: httpx.Response) -> str:
 
 def readiness_of(response: httpx.Response) -> Readiness:
     """What ``/readyz`` says, be it ready (200) or not (503); raises as ``body_of`` does."""
-    if response.status_code == _NOT_READY and _content_type(response) == _JSON:
-        body: Readiness = _parsed(response)
-        return body
-    ready: Readiness = body_of(response)
-    return ready
+    not_ready = response.status_code == _NOT_READY and _content_type(response) == _JSON
+    body: Readiness = _checked(response, _parsed(response) if not_ready else body_of(response), "ready")
+    return body
 
 
 def is_ready(response: httpx.Response) -> bool:
@@ -92,6 +112,13 @@ def _parsed(response: httpx.Response) -> Any:
         return response.json()
     except (json.JSONDecodeError, UnicodeDecodeError):
         raise _not_a_headend(response, "broken JSON") from None
+
+
+def _checked(response: httpx.Response, entry: Any, key: str) -> Any:
+    """An entry, if it is one: a program that answers everything with some JSON is no headend."""
+    if not (isinstance(entry, dict) and key in entry):
+        raise _not_a_headend(response, f"JSON without {key}")
+    return entry
 
 
 def _problem(response: httpx.Response, body: dict[str, Any]) -> HeadendProblem:

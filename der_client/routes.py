@@ -19,7 +19,7 @@ from der_client.models import (
     Site,
 )
 from der_client.questions import Listing, Question, Subscription, given, path
-from der_client.responses import is_ready, readiness_of, text_of
+from der_client.responses import entry_with, is_ready, readiness_of, text_of
 
 Time = datetime | str
 """A moment: aware, or RFC 3339 text with its time zone."""
@@ -36,7 +36,7 @@ class Routes:
     @Call
     def health(self) -> Question[Health]:
         """Whether the headend is alive, and its version."""
-        return Question(method="GET", path="/healthz")
+        return Question(method="GET", path="/healthz", read=entry_with("version"))
 
     @Call
     def ready(self) -> Question[bool]:
@@ -76,12 +76,12 @@ class Routes:
     @Pages
     def agents(self) -> Listing[Agent]:
         """Every agent that has connected, connected now or not."""
-        return Listing(path="/agents")
+        return Listing(path="/agents", key="agent_id")
 
     @Call
     def telemetry(self, asset_id: str) -> Question[Sample]:
         """The latest sample of an asset; ``NotFound`` (``no_telemetry_yet``) until the asset was heard from."""
-        return Question(method="GET", path=path("telemetry", asset_id))
+        return Question(method="GET", path=path("telemetry", asset_id), read=entry_with("asset_id"))
 
     @Pages
     def history(
@@ -99,7 +99,9 @@ class Routes:
         in all.
         """
         params = given(start=start, end=end, resolution=resolution)
-        return Listing(path=path("telemetry", asset_id, "history"), params=params, limit=limit)
+        return Listing(
+            path=path("telemetry", asset_id, "history"), params=params, limit=limit, key="asset_id"
+        )
 
     @Call
     def dispatch(
@@ -158,7 +160,7 @@ class Routes:
     ) -> Question[Preview]:
         """The split that a dispatch would have now; nothing is sent."""
         body: dict[str, Any] = {"mw": mw} | given(asset_id=asset_id, site_id=site_id)
-        return Question(method="POST", path="/dispatch/preview", json=body)
+        return Question(method="POST", path="/dispatch/preview", json=body, read=entry_with("allocations"))
 
     @Pages
     def dispatches(
@@ -216,12 +218,12 @@ class Routes:
     @Call
     def heartbeat(self, asset_id: str) -> Question[Heartbeat]:
         """The last heartbeat of the agent that serves an asset, or served it last."""
-        return Question(method="GET", path=path("heartbeat", asset_id))
+        return Question(method="GET", path=path("heartbeat", asset_id), read=entry_with("asset_id"))
 
     @Pages
     def heartbeats(self, asset_id: str, *, limit: int | None = None) -> Listing[Heartbeat]:
         """Heartbeats of the agent that serves an asset, or served it last, newest first. ``limit``: how many in all."""
-        return Listing(path=path("heartbeat", asset_id, "history"), limit=limit)
+        return Listing(path=path("heartbeat", asset_id, "history"), limit=limit, key="asset_id")
 
     @Stream
     def stream(

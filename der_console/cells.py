@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, TypedDict
 
+from der_client.heard import Heard
+
 Look = Literal["ok", "quiet", "unknown", "off", "warn", "bad"]
 Direction = Literal["out", "in", "zero"]
 
@@ -20,14 +22,16 @@ _IDLE_MW = 0.005
 class Cell(TypedDict, total=False):
     """``t``: text; ``s``: look; ``d``: direction of power; ``at``: when it was measured, seconds since 1970.
 
-    ``h``: where it links to; ``do``: what its button does; ``rows``: those of a listing, ``more``: there are more of
-    them; ``gauge``: percent, and its bounds; ``bar``: places on a bar in percent of its width.
+    ``b``: what is said below it; ``h``: where it links to; ``do``: what its button does; ``rows``: those of a listing,
+    ``more``: there are more of them; ``gauge``: percent, and its bounds; ``bar``: places on a bar in percent of its
+    width.
     """
 
     t: str
     s: Look
     d: Direction
     at: float
+    b: str
     h: str
     do: str
     gauge: list[float]
@@ -60,6 +64,16 @@ def amount(value: float | None, *, look: Look | None = None, at: float | None = 
 def percent(value: float | None, *, look: Look | None = None, at: float | None = None) -> Cell:
     """Percent, without the sign for it."""
     return text(None if value is None else f"{value:.1f}", look=look, at=at)
+
+
+def left_out(heard: Heard, at: float) -> Cell:
+    """What sums as of ``at`` leave out, as a sentence; empty if they are complete."""
+    return text(f"Sums are {heard.statement(moment(at))}." if heard.missing else "", look="warn")
+
+
+def alarms(count: int, *, critical: bool, at: float | None = None) -> Cell:
+    """How many alarms are raised: red only if one of them is critical."""
+    return text(f"{count:,}", look=("bad" if critical else "warn") if count else "quiet", at=at)
 
 
 def direction(mw: float) -> Direction:
@@ -97,12 +111,17 @@ def seconds(timestamp: str | None) -> float | None:
 
 def clock_text(at: float) -> str:
     """A moment of seconds since 1970 as time of day, in UTC."""
-    return f"{datetime.fromtimestamp(at, UTC):%H:%M:%S} UTC"
+    return f"{moment(at):%H:%M:%S} UTC"
 
 
 def date_text(at: float) -> str:
     """The same with its date."""
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return f"{moment(at):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def moment(at: float) -> datetime:
+    """A moment of seconds since 1970 as aware UTC."""
+    return datetime.fromtimestamp(at, UTC)
 
 
 def _cell(words: str, look: Look | None, at: float | None) -> Cell:

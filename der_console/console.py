@@ -53,5 +53,5 @@ def shell_cells(picture: Picture) -> Mapping[str, Cell]:
     return {
         "link": state,
         "why": {"t": link.why},
-        "alarms": cells.text(str(alarms) if known else None, look="bad" if alarms else "quiet"),
+        "alarms": cells.alarms(alarms, critical=picture.critical) if known else cells.text(None),
     }

@@ -27,10 +27,7 @@ from der_client import (
 from der_client.models import Asset, Dispatch, Site
 from der_client.stream_events import StreamEvent
 from der_console.log import log
-from der_console.picture import MOST_ASSETS, MOST_SITES, Picture, Totals
-
-MOST_ALARMS = 1000
-"""Raised alarms that are listed at most; how many there are is known from the sites."""
+from der_console.picture import MOST_ALARMS, MOST_ASSETS, MOST_SITES, Picture, Totals
 
 _TICK_S = 1.0
 _SITES_S = 2.0

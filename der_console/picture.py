@@ -1,20 +1,23 @@
 """What the console knows of the fleet, and what follows from it. Pure: the hub brings it up to date."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
+from der_client.heard import Heard
 from der_client.models import Asset, Event, Sample, Site
-
-STALE_AFTER_S = 15.0
-"""A value older than this is shown as stale: nearly four of the agents' usual ticks."""
+from der_core.events import Severity
+from der_core.freshness import STALE_AFTER_S
 
 MOST_ASSETS = 10_000
 """Fleets of more assets are shown by site; their assets are shown one site at a time."""
 
 MOST_SITES = 10_000
 """More sites than this are not listed; the sums are still of all."""
+
+MOST_ALARMS = 1000
+"""Raised alarms that are listed at most; how many there are is known from the sites."""
 
 Freshness = Literal["live", "stale", "disconnected", "unknown"]
 
@@ -41,8 +44,12 @@ class Link:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """Sums over sites; ``None`` where no site knows. Power in MW, + discharge / export, − charge / import; MWh."""
+    """Sums over sites; ``None`` where no site knows. Power in MW, + discharge / export, − charge / import; MWh.
 
+    They are of the assets that are ``heard``; ``capacity_mwhr`` is of all.
+    """
+
+    heard: Heard = field(default_factory=Heard)
     current_mw: float | None = None
     soc_mwhr: float | None = None
     capacity_mwhr: float = 0.0
@@ -56,6 +63,7 @@ class Totals:
     def plus(self, site: Site) -> "Totals":
         """With one more site; what it does not know is left out."""
         return Totals(
+            heard=self.heard.plus(site),
             current_mw=_plus(self.current_mw, site["current_mw"]),
             soc_mwhr=_plus(self.soc_mwhr, site["soc_mwhr"]),
             capacity_mwhr=self.capacity_mwhr + site["capacity_mwhr"],
@@ -82,6 +90,15 @@ class Picture:
     assets: dict[str, Asset] = field(default_factory=dict)
     alarms: dict[str, Event] = field(default_factory=dict)
     whole: bool = True
+
+    @property
+    def critical(self) -> bool:
+        """Whether a critical alarm is raised, or there are too many alarms to know all of them."""
+        return bool(self.critical_sites()) or self.totals.alarms > MOST_ALARMS
+
+    def critical_sites(self) -> Collection[str]:
+        """The sites at which a critical alarm is raised, as far as the raised alarms are known."""
+        return {event["site_id"] for event in self.alarms.values() if event["severity"] == Severity.CRITICAL}
 
     def measured(self, samples: Iterable[Sample]) -> None:
         """Take in what was measured. An asset's entry is replaced, never changed: ``is`` tells what is new."""

@@ -27,7 +27,8 @@ class Event:
     """One event.
 
     ``code`` is stable (``inverter_trip``, ``link_lost_failsafe``); an alarm is cleared by a ``CLEARED`` event of
-    the same asset and code. ``asset_id`` is ``None`` for an event of the agent itself. ``at`` is aware UTC.
+    the same asset and code. ``asset_id`` is ``None`` for an event of the site, and at an agent for one of the agent
+    itself. ``at`` is aware UTC.
     """
 
     id: UUID

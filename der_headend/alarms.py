@@ -15,13 +15,14 @@ from der_headend.ports import EventQuery, Page, StoredEvent
 from der_headend.timeline import Timeline
 
 ALARMS_PER_SITE = 10_000
-AGENT_DISCONNECTED = "agent_disconnected"
-"""The code of an alarm about an agent, raised by the headend (``absences``), so none that an agent leaves behind."""
+AGENT_DISCONNECTED, REFUSED, LIMITS_DIFFER = "agent_disconnected", "refused_", "limits_differ"
+OWN = (AGENT_DISCONNECTED, REFUSED, LIMITS_DIFFER)
+"""How the codes begin of alarms that the headend raises itself (``own_alarms``): no agent has a say in those."""
 
 LEFT_BEHIND = "the agent has started anew, without memory of this alarm; what still holds is raised again"
 
-_Key = tuple[UUID | str | None, str]
-"""Of which asset, or else of which agent (``None``: of one of an earlier run), and the code."""
+_Key = tuple[UUID | None, str]
+"""Of which asset (``None``: of the site, or the gateway that serves all of it), and the code."""
 
 
 class Alarms:
@@ -32,25 +33,17 @@ class Alarms:
         self._by_id: dict[UUID, StoredEvent] = {}
         self._by_time = Timeline()
 
-    def note(self, event: Event, *, agent_id: str) -> None:
-        """Take an event into account; one of no asset is an event of that agent."""
-        if event.kind is EventKind.NOTICE:
-            return
-        raised = self._raised.setdefault(event.site_id, {})
-        if event.asset_id is None:
-            # What is left of an earlier run does not say of which agent it is.
-            self._drop(raised, (None, event.code))
-        key = (event.asset_id or agent_id, event.code)
-        if event.kind is EventKind.CLEARED:
-            self._drop(raised, key)
-        else:
-            self._put(raised, key, StoredEvent(event))
+    def note(self, event: Event) -> None:
+        """Take an event into account."""
+        if event.kind is EventKind.RAISED:
+            self._put(StoredEvent(event))
+        elif event.kind is EventKind.CLEARED:
+            self._drop(event)
 
     def restore(self, standing: Iterable[StoredEvent]) -> None:
         """Take up the alarms of an earlier run."""
         for alarm in standing:
-            raised = self._raised.setdefault(alarm.event.site_id, {})
-            self._put(raised, (alarm.event.asset_id, alarm.event.code), alarm)
+            self._put(alarm)
 
     def acknowledged(self, seen: StoredEvent) -> None:
         """Note that an operator has seen an event, if it is one of the raised."""
@@ -58,27 +51,19 @@ class Alarms:
             self._by_id[seen.event.id] = seen
 
     def left_behind(
-        self,
-        site_id: UUID,
-        asset_ids: Sequence[UUID],
-        *,
-        agent_id: str,
-        whole_site: bool,
-        heard_at: datetime | None,
+        self, site_id: UUID, asset_ids: Sequence[UUID], *, heard_at: datetime | None
     ) -> list[Event]:
         """The events that clear what the predecessor of an agent has raised.
 
-        What is left of an earlier run and of no asset does not say of which agent it is: it is taken for this one's if
-        it serves the ``whole_site``. The events are of ``heard_at``, when that agent was last heard, and not of now:
-        what still holds may have been raised again before it could connect.
+        What is of no asset was raised by a gateway that served all of the site. There is none beside an agent that
+        serves any of it, so that is cleared too. The events are of ``heard_at``, when the agent was last heard, and not
+        of now: what still holds may have happened again before it could connect.
         """
-        theirs: set[UUID | str | None] = {*asset_ids, agent_id}
-        if whole_site:
-            theirs.add(None)
+        theirs: set[UUID | None] = {*asset_ids, None}
         alarms = (
             self._by_id[id]
-            for (of, code), id in self._raised.get(site_id, {}).items()
-            if of in theirs and code != AGENT_DISCONNECTED
+            for (asset_id, code), id in self._raised.get(site_id, {}).items()
+            if asset_id in theirs and not code.startswith(OWN)
         )
         return [
             replace(
@@ -108,15 +93,20 @@ class Alarms:
         """How many alarms are raised at a site."""
         return len(self._raised.get(site_id, ()))
 
-    def _put(self, raised: dict[_Key, UUID], key: _Key, alarm: StoredEvent) -> None:
-        self._drop(raised, key)
-        id = alarm.event.id
-        if len(raised) < ALARMS_PER_SITE and id not in self._by_id:
-            raised[key] = id
-            self._by_id[id] = alarm
-            self._by_time.add(alarm.event.at, id)
+    def _put(self, alarm: StoredEvent) -> None:
+        event = alarm.event
+        self._drop(event)
+        raised = self._raised.setdefault(event.site_id, {})
+        if len(raised) < ALARMS_PER_SITE and event.id not in self._by_id:
+            raised[event.asset_id, event.code] = event.id
+            self._by_id[event.id] = alarm
+            self._by_time.add(event.at, event.id)
 
-    def _drop(self, raised: dict[_Key, UUID], key: _Key) -> None:
-        id = raised.pop(key, None)
+    def _drop(self, event: Event) -> None:
+        """Take out what is raised of the asset and code of an event."""
+        raised = self._raised.get(event.site_id, {})
+        id = raised.pop((event.asset_id, event.code), None)
         if id is not None:
             self._by_time.discard(self._by_id.pop(id).event.at, id)
+        if not raised:
+            self._raised.pop(event.site_id, None)

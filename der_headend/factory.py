@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 
 from der_core import __version__
 from der_headend.absences import Absences
+from der_headend.admissions import Admissions
 from der_headend.alarms import Alarms
 from der_headend.announcements import Announcements
 from der_headend.dispatcher import Dispatcher
@@ -110,12 +111,14 @@ async def build(settings: HeadendSettings, stop: asyncio.Event) -> Headend | Non
         clock=clock,
         weighting=settings.split_weighting,
     )
-    absences = Absences(sessions=sessions, alarms=alarms, events=ingest, clock=clock)
+    absences = Absences(sessions=sessions, inventory=inventory, alarms=alarms, events=ingest, clock=clock)
+    admissions = Admissions(fleet=fleet, sessions=sessions, alarms=alarms, events=ingest, clock=clock)
     room = room_for_agents(raise_open_files_limit())
     grpc_server = GrpcServer(
         address=settings.grpc_addr,
         agent_link=AgentLink(
             sessions=sessions,
+            admissions=admissions,
             dispatcher=dispatcher,
             ingest=ingest,
             turns=turns,
@@ -134,6 +137,7 @@ async def build(settings: HeadendSettings, stop: asyncio.Event) -> Headend | Non
             alarms=alarms,
             sessions=sessions,
             absences=absences,
+            admissions=admissions,
             ingest=ingest,
             dispatches=dispatcher.tally,
             announcements=announcements,
@@ -177,6 +181,7 @@ async def build(settings: HeadendSettings, stop: asyncio.Event) -> Headend | Non
         dispatcher=dispatcher,
         ingest=ingest,
         absences=absences,
+        admissions=admissions,
         grpc_server=grpc_server,
         loop_lag_s=loop_lag_s,
         tracing=_tracing(settings, announcements),

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from der_core import __version__
 from der_core.errors import Defect, Unavailable
 from der_headend.absences import Absences
+from der_headend.admissions import Admissions
 from der_headend.dispatcher import Dispatcher
 from der_headend.grpc.server import GrpcServer
 from der_headend.ingest import Ingest
@@ -38,6 +39,7 @@ class Headend:
         dispatcher: Dispatcher,
         ingest: Ingest,
         absences: Absences,
+        admissions: Admissions,
         grpc_server: GrpcServer,
         http_server: HttpServer,
         stopping: asyncio.Event,
@@ -52,6 +54,7 @@ class Headend:
         self._dispatcher = dispatcher
         self._ingest = ingest
         self._absences = absences
+        self._admissions = admissions
         self._grpc_server = grpc_server
         self._http_server = http_server
         self._stopping = stopping
@@ -83,6 +86,7 @@ class Headend:
             tasks.start("deadlines", self._dispatcher.run())
             tasks.start("liveness", self._sessions.watch())
             tasks.start("absences", self._absences.run())
+            tasks.start("admissions", self._admissions.run())
             tasks.start("http", self._http_server.run())
             tasks.start("event loop's lag", watch_loop(self._loop_lag_s))
             if self._tracing is not None:

@@ -30,6 +30,7 @@ from der_headend.announcements import Announcements
 from der_headend.fleet import Fleet
 from der_headend.marks import Marks
 from der_headend.measures import Distribution
+from der_headend.own_alarms import EVENTS_WAITING
 from der_headend.ports import Batch, Heartbeat, Journal, Rows, SessionRecord
 from der_headend.sessions import Session
 from der_runtime.backoff import Backoff
@@ -48,6 +49,7 @@ ROWS_PER_COMMIT = 50_000
 ROOM_ROWS = 1_000_000
 SMALLEST_WINDOW, LARGEST_WINDOW = 2, 256
 HEARTBEATS_WAITING = 20_000
+SESSIONS_WAITING = 50_000
 _COMMIT_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 _log = get_logger("der_headend.ingest")
@@ -213,9 +215,11 @@ class Ingest:
 
     def _tell_set_aside(self, session: Session, seq: int, reason: str) -> None:
         self.set_aside_counts[reason] += 1
-        if (session.id, reason) not in self._told:
-            self._told.add((session.id, reason))
-            _log.warning("record set aside", agent_id=session.agent_id, seq=seq, reason=reason)
+        if (session.id, reason) in self._told:
+            return
+        self._told.add((session.id, reason))
+        _log.warning("record set aside", agent_id=session.agent_id, seq=seq, reason=reason)
+        if len(self._batch.events) < EVENTS_WAITING:
             self.note(
                 Event(
                     id=uuid4(),
@@ -226,14 +230,13 @@ class Ingest:
                     kind=EventKind.NOTICE,
                     code="record_set_aside",
                     message=f"agent {session.agent_id}: {reason}; further ones are counted",
-                ),
-                agent_id=session.agent_id,
+                )
             )
 
     def event(self, session: Session, seq: int, event: Event) -> None:
         """Take an event; a live copy (``seq`` 0) is not used, for the numbered one follows."""
         if self._take(session, seq):
-            self.note(replace(event, at=min(event.at, self._clock.now())), agent_id=session.agent_id)
+            self.note(replace(event, at=min(event.at, self._clock.now())))
 
     def report(self, session: Session, seq: int) -> None:
         """A dispatch report was applied (its record comes through ``dispatch``): let the mark pass it."""
@@ -253,8 +256,11 @@ class Ingest:
         self._something.set()
 
     def session(self, record: SessionRecord) -> None:
-        """Have a session, opened or closed, stored with the next commit."""
-        self._batch.sessions[record.session_id] = record
+        """Have a session, opened or closed, stored with the next commit, unless too many newer ones wait for it."""
+        waiting = self._batch.sessions
+        waiting[record.session_id] = record
+        if len(waiting) > SESSIONS_WAITING:
+            del waiting[next(iter(waiting))]
         self._something.set()
 
     async def run(self) -> None:
@@ -398,9 +404,9 @@ class Ingest:
         self._something.set()
         return True
 
-    def note(self, event: Event, *, agent_id: str) -> None:
+    def note(self, event: Event) -> None:
         """An event is announced once it is stored, and so can be acknowledged; at once while the store is away."""
-        self._alarms.note(event, agent_id=agent_id)
+        self._alarms.note(event)
         self._batch.events.append(event)
         self._something.set()
         if self.away:

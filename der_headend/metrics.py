@@ -22,6 +22,7 @@ from prometheus_client.registry import Collector
 from der_core.events import Severity
 from der_core.lifecycle import State
 from der_headend.absences import Absences
+from der_headend.admissions import Admissions
 from der_headend.alarms import Alarms
 from der_headend.announcements import Announcements
 from der_headend.dispatcher.tally import Tally
@@ -60,6 +61,7 @@ class HeadendMetrics(Collector):
         alarms: Alarms,
         sessions: Sessions,
         absences: Absences,
+        admissions: Admissions,
         ingest: Ingest,
         dispatches: Tally,
         announcements: Announcements,
@@ -71,6 +73,7 @@ class HeadendMetrics(Collector):
         self._alarms = alarms
         self._sessions = sessions
         self._absences = absences
+        self._admissions = admissions
         self._ingest = ingest
         self._dispatches = dispatches
         self._announcements = announcements
@@ -104,8 +107,7 @@ class HeadendMetrics(Collector):
 
     def _of_fleet(self) -> Iterator[Metric]:
         yield _gauge("der_assets", "Assets in the inventory", len(self._fleet.assets))
-        served = sum(len(session.record.asset_ids) for session in self._sessions.live.values())
-        yield _gauge("der_assets_served", "Assets whose agent is connected", served)
+        yield _gauge("der_assets_served", "Assets whose agent is connected", self._sessions.sums.assets)
         power_mw = self._fleet.columns["current_mw"]
         yield _gauge(
             "der_fleet_power_watts",
@@ -121,6 +123,12 @@ class HeadendMetrics(Collector):
             "der_agents_lost",
             "Agents away for two minutes that did not go on purpose, some of their assets not served since",
             self._absences.missed,
+        )
+        yield _counters(
+            "der_agents_refused",
+            "Registrations of agents that were refused",
+            "reason",
+            self._admissions.refused_counts,
         )
         yield _counter("der_sessions_opened", "Sessions of agents opened", counts.opened)
         closed: Counter[str] = Counter(dict.fromkeys((*_CLOSED.values(), _CLOSED_OTHERWISE), 0))
@@ -140,16 +148,13 @@ class HeadendMetrics(Collector):
         )
 
     def _of_spools(self) -> Iterator[Metric]:
-        records = size_bytes = 0
-        for session in self._sessions.live.values():
-            entry = self._sessions.agent(session.agent_id)
-            if entry is not None and entry.heartbeat is not None:
-                records += entry.heartbeat.spooled_records
-                size_bytes += entry.heartbeat.spooled_bytes
+        sums = self._sessions.sums
         yield _gauge(
-            "der_agent_spool_records", "Records that connected agents hold and the headend lacks", records
+            "der_agent_spool_records",
+            "Records that connected agents hold and the headend lacks",
+            sums.spooled_records,
         )
-        yield _gauge("der_agent_spool_bytes", "Size of those records, in bytes", size_bytes)
+        yield _gauge("der_agent_spool_bytes", "Size of those records, in bytes", sums.spooled_bytes)
         yield _counter(
             "der_agent_records_dropped",
             "Records that agents gave up for want of space, as far as their heartbeats told",

@@ -271,7 +271,10 @@ class EventStore(Protocol):
         ...
 
     async def open_alarms(self) -> Sequence[StoredEvent]:
-        """The ``raised`` events that no later ``cleared`` one of the same asset and code has ended, oldest first."""
+        """The ``raised`` events that no ``cleared`` one of the same asset and code has ended, oldest first.
+
+        Whether one came later is a matter of the order in which they were stored, for times are of different clocks.
+        """
         ...
 
 

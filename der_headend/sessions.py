@@ -16,7 +16,6 @@ from datetime import datetime, timedelta
 from operator import attrgetter
 from uuid import UUID, uuid4
 
-from der_core.errors import Conflict, Rejected
 from der_core.registration import Registration
 from der_headend.fleet import Binding, Fleet
 from der_headend.ports import Heartbeat, Link, SessionRecord
@@ -79,7 +78,8 @@ class Session:
 class AgentEntry:
     """All that is known of an agent; ``sessions`` newest first, ``SESSIONS_KEPT`` at most, at most one of them open.
 
-    ``registration`` is its last one since the headend started, without its ``assets``.
+    ``registration`` is its last one since the headend started, without its ``assets``; ``left_s`` is when (monotonic)
+    the last session since then ended.
     """
 
     agent_id: str
@@ -88,6 +88,16 @@ class AgentEntry:
     spool_id: UUID | None = None
     sessions: list[SessionRecord] = field(default_factory=list)
     heartbeat: Heartbeat | None = None
+    left_s: float | None = None
+
+
+@dataclass(slots=True)
+class LiveSums:
+    """Sums over the live sessions; of spools as of the last heartbeat of each agent."""
+
+    assets: int = 0
+    spooled_records: int = 0
+    spooled_bytes: int = 0
 
 
 @dataclass(slots=True)
@@ -125,6 +135,7 @@ class Sessions:
         self._changed = changed
         self._closed = closed
         self.counts = SessionCounts()
+        self.sums = LiveSums()
         self._live: dict[UUID, Session] = {}
         self._by_spool: dict[UUID, Session] = {}
         # By slot: a dict by id would take ten times as much for every asset.
@@ -163,9 +174,13 @@ class Sessions:
         session = entry.session if entry is not None else None
         return session if session is not None and session.agreed else None
 
-    def whole_site(self, record: SessionRecord) -> bool:
-        """Whether a session serves, or served, all assets of its site."""
-        return len(record.asset_ids) == len(self._fleet.inventory.assets_of(record.site_id))
+    def place(self, record: SessionRecord) -> UUID | None:
+        """Of which asset is said what concerns the agent of a session; ``None``: of the site, all of which it serves.
+
+        So no two agents that are connected have the same place.
+        """
+        site = self._fleet.inventory.assets_of(record.site_id)
+        return None if len(site) == len(record.asset_ids) > 1 else record.asset_ids[0]
 
     def of_spool(self, spool_id: UUID) -> Session | None:
         """The live session whose records come from this spool."""
@@ -177,58 +192,8 @@ class Sessions:
         agent_id = None if slot is None else self._served_last[slot]
         return None if agent_id is None else self._agents.get(agent_id)
 
-    def check(self, registration: Registration) -> None:
-        """Whether a registration can be accepted.
-
-        Raises:
-            Rejected: it names something that the headend does not know, or knows otherwise.
-            Conflict: an asset is served by a live session of another agent.
-        """
-        fleet = self._fleet
-        if registration.site_id not in fleet.inventory.sites:
-            raise Rejected(
-                "unknown_site",
-                f"site {registration.site_id} is not in the headend's inventory",
-                field="site_id",
-            )
-        for offered in registration.assets:
-            slot = fleet.slot_of.get(offered.id)
-            if slot is None:
-                raise Rejected(
-                    "unknown_asset",
-                    f"asset {offered.id} ({offered.name}) is not in the headend's inventory; "
-                    "add it to ASSETS_PATH there and restart the headend",
-                    field="assets",
-                )
-            asset, other = fleet.assets[slot], self._serving[slot]
-            if asset.site_id != registration.site_id:
-                raise Rejected(
-                    "wrong_site",
-                    f"asset {offered.id} ({offered.name}) belongs to site {asset.site_id} in the headend's "
-                    f"inventory, not to {registration.site_id}",
-                    field="assets",
-                )
-            if other is not None and other.agent_id != registration.agent_id:
-                raise Conflict(
-                    "asset_served_elsewhere",
-                    f"asset {offered.id} ({offered.name}) is served by agent {other.agent_id} from "
-                    f"{other.record.peer}; stop that agent first",
-                    field="assets",
-                )
-
-    def differences(self, registration: Registration) -> list[str]:
-        """In what an agent's description of its assets departs from the headend's inventory."""
-        found = []
-        for offered in registration.assets:
-            asset = self._fleet.inventory.assets[offered.id]
-            for name in ("name", "capacity_mwhr", "max_mw", "min_mw"):
-                theirs, ours = getattr(offered, name), getattr(asset, name)
-                if theirs != ours:
-                    found.append(f"{asset.name}.{name}: agent {theirs}, headend {ours}")
-        return found
-
     def open(self, registration: Registration, *, peer: str, link: Link) -> Session:
-        """Make a session of a registration that ``check`` has passed; an older one of the agent is replaced."""
+        """Make a session of a registration that was let in (``admissions``); an older one of the agent is replaced."""
         entry = self._agents.get(registration.agent_id)
         if entry is not None and entry.session is not None:
             self.close(entry.session.id, REPLACED)
@@ -269,6 +234,8 @@ class Sessions:
         entry.spool_id = registration.spool_id
         entry.sessions.insert(0, record)
         del entry.sessions[SESSIONS_KEPT:]
+        self.sums.assets += len(asset_ids)
+        self._sum_up(entry.heartbeat, 1)
         self._watch_for(session)
         self.counts.opened += 1
         self._changed(record)
@@ -279,7 +246,9 @@ class Sessions:
         session.heard_s = self._clock.monotonic()
 
     def beat(self, session: Session, heartbeat: Heartbeat) -> None:
-        """A heartbeat came from its agent."""
+        """A heartbeat came from its agent; one that comes when the session has ended changes nothing."""
+        if session.id not in self._live:
+            return
         now_s = self._clock.monotonic()
         entry = self._agents[session.agent_id]
         self.counts.heartbeats += 1
@@ -287,11 +256,15 @@ class Sessions:
         if entry.heartbeat is not None:
             self.counts.records_dropped += _dropped_since(entry.heartbeat, heartbeat)
         session.beat_s = now_s
+        self._sum_up(entry.heartbeat, -1)
+        self._sum_up(heartbeat, 1)
         entry.heartbeat = heartbeat
 
     def restore(self, records: Iterable[SessionRecord]) -> None:
-        """Remember the agents of an earlier run; ``records`` newest first, none of them open."""
+        """Remember agents of an earlier run, if too many the newest; ``records`` newest first, none of them open."""
         for record in records:
+            if record.agent_id not in self._agents and len(self._agents) >= AGENTS_KEPT:
+                continue
             entry = self._entry(record.agent_id)
             entry.spool_id = entry.spool_id or record.spool_id
             slots = [self._fleet.slot_of.get(asset_id) for asset_id in record.asset_ids]
@@ -337,8 +310,9 @@ class Sessions:
             reason=reason,
         )
         entry = self._agents[session.agent_id]
-        if entry.session is session:
-            entry.session = None
+        entry.session, entry.left_s = None, self._clock.monotonic()
+        self.sums.assets -= len(record.asset_ids)
+        self._sum_up(entry.heartbeat, -1)
         entry.sessions = [record if known.session_id == session_id else known for known in entry.sessions]
         self.counts.closed[reason] += 1
         self.counts.heartbeats_missed += self.heartbeats_missed(session)
@@ -373,6 +347,11 @@ class Sessions:
         if len(self._due) > 2 * len(self._live) + _SLACK:  # most are of sessions that have closed since
             self._due = [(each.overdue_at_s, each.id) for each in self._live.values()]
             heapq.heapify(self._due)
+
+    def _sum_up(self, heartbeat: Heartbeat | None, sign: int) -> None:
+        if heartbeat is not None:
+            self.sums.spooled_records += sign * heartbeat.spooled_records
+            self.sums.spooled_bytes += sign * heartbeat.spooled_bytes
 
     def _entry(self, agent_id: str) -> AgentEntry:
         if (entry := self._agents.get(agent_id)) is None:

@@ -1,6 +1,7 @@
 """Where a program listens and whom it calls: host and port, in the spellings that operators use."""
 
 import errno
+import os
 import re
 import socket
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ from der_runtime.display import shown
 from der_runtime.failure import StartFailed
 
 _HIGHEST_PORT = 65_535
-_EXAMPLE_PORT = 50080
+_EXAMPLE_PORT = 20080
+"""Below those that Linux gives to outgoing connections."""
 _BACKLOG = 1024
 _ADDRESS = re.compile(
     r"(?:(?P<scheme>https?)://)?(?:\[(?P<v6>[^\[\]\s]+)\]|(?P<host>[^\s:/@\[\]?#]+)):(?P<port>[0-9]{1,5})/?",
@@ -73,11 +75,18 @@ def listen(address: HostPort, variable: str) -> socket.socket:
         return socket.create_server((address.host, address.port), family=family, backlog=_BACKLOG)
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
-        advice = "stop the program that has it or choose another port" if taken else "choose another address"
+        who = f"stop the program that has it (ss -tanp 'sport = :{address.port}' shows it) or choose another port"
+        advice = who if taken else "choose another address"
         raise StartFailed(
-            f"{variable}: can't listen on {address}: {error.strerror or error}; {advice}, "
+            f"{variable}: can't listen on {address}: {system_words(error)}; {advice}, "
             f"e.g. {variable}=127.0.0.1:{_EXAMPLE_PORT}"
         ) from error
+
+
+def system_words(error: OSError) -> str:
+    """What the operating system says of an error, without what Python adds."""
+    code = error.errno or 0  # negative, if a name could not be looked up
+    return os.strerror(code) if code > 0 else error.strerror or str(error)
 
 
 def is_loopback(host: str) -> bool:

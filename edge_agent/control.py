@@ -78,10 +78,22 @@ class SiteControl:
         self._link_lost_at_s: float | None = None
 
     def start(self, now: Now) -> Decision:
-        """Release every asset: nothing is in force that was not commanded since, so what was is over."""
+        """Release every asset: nothing is in force that was not commanded since, so what was is over.
+
+        If the agent died while it put a newer command in the place of an older one, both are open. The newer one may
+        have been applied by then, and the headend told so; in any case it is the one that the restart has ended.
+        """
         draft = Draft(self._ledger)
-        for dispatch_id, part in self._ledger.open_parts():
-            draft.tell(dispatch_id, replace(part, state=State.FAILED, reason="agent_restarted"))
+        open_parts = self._ledger.open_parts()
+        newest = {part.asset_id: dispatch_id for dispatch_id, part in open_parts}
+        for dispatch_id, part in open_parts:
+            newer = newest[part.asset_id]
+            state, reason = (
+                (State.FAILED, "agent_restarted")
+                if newer == dispatch_id
+                else (State.SUPERSEDED, f"superseded_by {newer}")
+            )
+            draft.tell(dispatch_id, replace(part, state=state, reason=reason))
         for asset_id, post in self._posts.items():
             if post.asset.asset_type.controllable:
                 draft.write(asset_id, None)

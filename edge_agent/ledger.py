@@ -68,7 +68,7 @@ class Ledger:
         )
 
     def open_parts(self) -> Sequence[tuple[UUID, AllocationReport]]:
-        """The parts that are not over, each with its dispatch."""
+        """The parts that are not over, each with its dispatch; of two at one asset the newer one comes last."""
         return [
             (dispatch_id, part)
             for dispatch_id, entry in self._entries.items()

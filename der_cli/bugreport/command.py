@@ -20,6 +20,7 @@ from der_client import HeadendClient, HeadendError
 from der_core import __version__
 
 _FAILED = 1
+_MONTH_S = 2_678_400
 _README = """\
 # DER Fleet bug report
 
@@ -57,10 +58,10 @@ def bugreport(
     ] = None,
     dispatch: Annotated[
         UUID | None,
-        typer.Option(metavar="ID", help="The dispatch that is concerned: its record and its log lines."),
+        typer.Option(metavar="UUID", help="The dispatch that is concerned: its record and its log lines."),
     ] = None,
     window_s: Annotated[
-        float, typer.Option(metavar="S", min=0, help="How far around the time or the dispatch.")
+        float, typer.Option(metavar="S", min=0, max=_MONTH_S, help="How far around the time or the dispatch.")
     ] = 120.0,
     lines: Annotated[int, typer.Option(metavar="N", min=1, help="At most so many lines of each log.")] = 2000,
     anonymise: Annotated[

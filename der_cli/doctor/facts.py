@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from der_cli.doctor.files import Reading, read_all
 from der_cli.masking import Mask, secrets_of
 from der_cli.names import canonical
+from der_cli.ports import in_the_way
 from der_cli.processes import DEFAULT_GRPC, DEFAULT_HTTP, Process, host_port
 from der_cli.world import World
 from der_client import HeadendClient, HeadendError
@@ -57,7 +58,10 @@ class DatabaseStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """Everything that is known; ``headend`` is ``None`` when nothing answers, and ``why_not`` says why."""
+    """Everything that is known; ``headend`` is ``None`` when nothing answers, and ``why_not`` says why.
+
+    ``listens`` tells whether somebody listens at an address, ``in_the_way`` why a headend could not, if it could not.
+    """
 
     url: str
     now: datetime
@@ -69,6 +73,7 @@ class Facts:
     databases: Sequence[DatabaseStatus] = ()
     readings: Sequence[Reading] = ()
     listens: Callable[[HostPort], bool] = field(default=lambda _address: False)
+    in_the_way: Callable[[HostPort], str | None] = field(default=lambda _address: None)
 
     @property
     def _rest_port(self) -> int:
@@ -232,6 +237,7 @@ def gather(world: World, url: str, *, step: Step) -> Facts:
         headend=answers,
         why_not=why_not,
         listens=is_listening,
+        in_the_way=in_the_way,
     )
     headend = facts.headend_process
     readers = [*([headend] if headend else []), *facts.agent_processes]
@@ -284,8 +290,6 @@ def _ask(world: World, url: str) -> tuple[Answers | None, str]:
             version = client.health()["version"]
         except HeadendError as error:
             return None, getattr(error, "why", str(error))
-        except (LookupError, TypeError):
-            return None, "something else is listening there, with a /healthz of its own"
         return _answers(world, client, version), ""
 
 

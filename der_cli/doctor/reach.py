@@ -1,6 +1,7 @@
 """Whether the parts find each other: headend and agents running, ports that match, variables as they are expected."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -8,7 +9,7 @@ from der_cli.doctor.facts import Facts
 from der_cli.doctor.files import shipped_inventory
 from der_cli.doctor.findings import Check, Finding, listing
 from der_cli.names import canonical
-from der_cli.processes import DEFAULT_GRPC, DEFAULT_HTTP, Process, host_port, reachable
+from der_cli.processes import DEFAULT_HTTP, Process, host_port, reachable
 from der_cli.variables import misspelt
 from der_client.models import Agent
 from der_runtime.addresses import HostPort, is_loopback
@@ -25,6 +26,8 @@ TAKEN = Check("Port already in use", "Port already in use", "Ports free or the h
 
 _GRPC = HostPort("127.0.0.1", 50070)
 """The runbook's."""
+_FREE_FROM = 20_000
+"""Ports from here on are seldom used, and are not those that Linux gives to outgoing connections."""
 
 
 def check(facts: Facts) -> Iterator[Finding]:
@@ -72,17 +75,31 @@ def _start(facts: Facts) -> str:
     settings = []
     if not any(each.inventory for each in facts.readings):
         settings.append(f"ASSETS_PATH={shipped_inventory()}")
-    asked = host_port(urlsplit(facts.url).netloc)
-    here = host_port(facts.environ.get("HEADEND_HTTP_ADDR")) or DEFAULT_HTTP
-    if asked and is_loopback(asked.host) and not _same(asked, here):
-        settings.append(f"HEADEND_HTTP_ADDR={asked}")
+    http = _http_to_take(facts)
+    if not _same(http, host_port(facts.environ.get("HEADEND_HTTP_ADDR")) or DEFAULT_HTTP):
+        settings.append(f"HEADEND_HTTP_ADDR={http}")
     if host_port(facts.environ.get("HEADEND_GRPC_ADDR")) is None:
-        told = [facts.environ.get("HEADEND_GRPC")] + [
-            p.setting("HEADEND_GRPC") for p in facts.agent_processes
-        ]
-        called = map(host_port, told)
-        settings.append(f"HEADEND_GRPC_ADDR={next(filter(None, called), _GRPC)}")
+        settings.append(f"HEADEND_GRPC_ADDR={_grpc_to_take(facts)}")
     return " ".join([*settings, "der_headend"])
+
+
+def _http_to_take(facts: Facts) -> HostPort:
+    """Where a headend that is started here has to serve REST: where it is looked for, if that is this machine."""
+    asked = _asked(facts)
+    if asked and is_loopback(asked.host):
+        return asked
+    return host_port(facts.environ.get("HEADEND_HTTP_ADDR")) or DEFAULT_HTTP
+
+
+def _grpc_to_take(facts: Facts) -> HostPort:
+    """Where a headend that is started here has to listen for agents: where it is told to, or where they call."""
+    told = [facts.environ.get("HEADEND_GRPC_ADDR"), facts.environ.get("HEADEND_GRPC")]
+    called = [process.setting("HEADEND_GRPC") for process in facts.agent_processes]
+    return next(filter(None, map(host_port, told + called)), _GRPC)
+
+
+def _asked(facts: Facts) -> HostPort | None:
+    return host_port(urlsplit(facts.url).netloc)
 
 
 def _ports(facts: Facts) -> Finding:
@@ -207,17 +224,21 @@ def _exposed(facts: Facts) -> Finding:
 
 
 def _taken(facts: Facts) -> Finding:
-    """Another program has the port that the headend would take."""
+    """Something has a port that the headend would take, be it as the near end of a connection."""
     if facts.headend is not None or facts.headend_process:
         return TAKEN.ok("the headend has its ports")
-    for name, default in (("HEADEND_HTTP_ADDR", DEFAULT_HTTP), ("HEADEND_GRPC_ADDR", DEFAULT_GRPC)):
-        address = host_port(facts.environ.get(name)) or default
-        if is_loopback(address.host) and facts.listens(address):
+    asked = _asked(facts)
+    if asked and not is_loopback(asked.host) and "HEADEND_HTTP_ADDR" not in facts.environ:
+        return TAKEN.unchecked("the headend is looked for on another machine")
+    ports = {"HEADEND_HTTP_ADDR": _http_to_take(facts), "HEADEND_GRPC_ADDR": _grpc_to_take(facts)}
+    for name, address in ports.items():
+        here = name in facts.environ or is_loopback(address.host)
+        if here and (held := facts.in_the_way(address)):
             return TAKEN.problem(
-                f"the headend does not run, and another program listens on {address}, where {name} puts it",
-                "See which one it is and stop it, or choose another port:",
-                f"ss -ltnp 'sport = :{address.port}'",
-                f"export {name}={address.host}:{address.port + 1000}",
+                f"the headend does not run, and could not listen on {address} ({name}): {held}",
+                "See which program it is, and stop it or wait until its connection is closed; or choose another port:",
+                f"ss -tanp 'sport = :{address.port}'",
+                f"export {name}={replace(address, port=_FREE_FROM + address.port % 10_000)}",
             )
     return TAKEN.ok("the headend's ports are free")
 

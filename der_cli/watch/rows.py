@@ -3,7 +3,7 @@
 Within a class the order is by name, so that rows do not jump about while somebody reads them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -78,18 +78,19 @@ def _is_live(asset: Asset, now: datetime) -> bool:
 
 
 def _site_row(site: Site, agents: Sequence[Agent] | None, now: datetime, *, known: bool) -> Row:
-    assets = site["assets"]
-    setpoints = [asset["setpoint_mw"] for asset in assets if asset["setpoint_mw"] is not None]
-    times = [asset["updated_at"] for asset in assets if asset["online"] and asset["updated_at"]]
-    total, online = site["assets_total"], site["assets_online"]
-    style = "green" if online == total else "yellow" if online else "red"
+    live_assets = [asset for asset in site["assets"] if _is_live(asset, now)]
+    setpoints = [asset["setpoint_mw"] for asset in live_assets if asset["setpoint_mw"] is not None]
+    times = [asset["updated_at"] for asset in live_assets if asset["updated_at"]]
+    total, online, heard = site["assets_total"], site["assets_online"], site["assets_heard"]
+    style = "green" if heard == total else "yellow" if online else "red"
+    stale = f", {online - heard} stale" if online > heard else ""
     return Row(
         name=Text(words(site["name"]), style="bold"),
         power=Text(mw(site["current_mw"]), style="bold"),
         setpoint=Text(mw(sum(setpoints)) if setpoints else UNKNOWN),
-        soc=_bar(_soc_pct(site)),
-        state=Text(f"{online}/{total} online", style=style),
-        age=Text(since(min(times, default=None), now)),
+        soc=_bar(site["soc_pct"]),
+        state=Text(f"{online}/{total} online{stale}", style=style),
+        age=Text(since(min(times, default=site["unheard_since"]), now)),
         link=_link(agents, now) if known else Text(UNKNOWN),
         alarms=Text(str(site["alarms"]), style="bold red" if site["alarms"] else "dim"),
     )
@@ -107,16 +108,6 @@ def _asset_row(asset: Asset, now: datetime) -> Row:
         link=Text(""),
         alarms=Text(""),
     )
-
-
-def _soc_pct(site: Site) -> float | None:
-    """The stored energy in % of the capacity; of the assets that tell, or of all if all are online."""
-    known: Iterable[Asset] = (a for a in site["assets"] if a["soc_mwhr"] is not None and a["capacity_mwhr"])
-    pairs = [(asset["soc_mwhr"] or 0.0, asset["capacity_mwhr"]) for asset in known]
-    if not pairs and site["assets_online"] == site["assets_total"] and site["soc_mwhr"] is not None:
-        pairs = [(site["soc_mwhr"], site["capacity_mwhr"])]
-    capacity = sum(each for _, each in pairs)
-    return 100 * sum(stored for stored, _ in pairs) / capacity if capacity else None
 
 
 def _bar(pct: float | None, *, dim: bool = False) -> Text:

@@ -11,6 +11,7 @@ from der_cli.screen import SIGN_CONVENTION, age, instant, mw, since, words
 from der_cli.table import Column, laid_out
 from der_cli.watch.rows import Row, choose
 from der_cli.watch.snapshot import MOST_LISTED, Snapshot
+from der_client.heard import heard_of
 from der_client.models import Dispatch
 
 _TABLE_HEAD = 2
@@ -36,7 +37,7 @@ def screen(
 
     ``trouble`` is why the headend does not answer; what was known last stays, under a banner.
     """
-    top = [_head(snapshot, url)]
+    top = [_head(snapshot, url), *_left_out(snapshot)]
     if trouble is not None:
         top.append(_banner(snapshot, now, trouble))
     if snapshot is None:
@@ -81,6 +82,12 @@ def _head(snapshot: Snapshot | None, url: str) -> Text:
         line.append(f"  {snapshot.at:%H:%M:%S} UTC", style="dim")
     line.append(f"  {words(url)}", style="dim")
     return line
+
+
+def _left_out(snapshot: Snapshot | None) -> Iterator[Text]:
+    """A line on what is not in the sums, if anything."""
+    if snapshot is not None and (said := heard_of(snapshot.sites).statement(snapshot.at)):
+        yield Text(f"Sums are {said}.", style="yellow")
 
 
 def _banner(snapshot: Snapshot | None, now: datetime, trouble: str) -> Text:

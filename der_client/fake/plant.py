@@ -165,26 +165,33 @@ class Plant:
         }
 
     def site(self, site_id: UUID, *, alarms: int, with_assets: bool = True) -> models.Site:
-        """A site, what its assets are together and, if asked for, each of them."""
+        """A site, what its assets are together and, if asked for, each of them; those online are heard."""
         site, members = self.inventory.sites[site_id], self.inventory.assets_of(site_id)
         assets = [self.asset(asset) for asset in members]
+        heard = [asset for asset in assets if asset["online"]]
         online = [
             (self.limits(a), now["current_mw"])
             for a, now in zip(members, assets, strict=True)
             if now["online"]
         ]
         room = [(limits.max_mw - mw, mw - limits.min_mw) for limits, mw in online if mw is not None]
+        stored_mwhr = _sum_of_known([asset["soc_mwhr"] for asset in heard])
+        holds_mwhr = math.fsum(a["capacity_mwhr"] for a in heard if a["soc_mwhr"] is not None)
+        others = (a["updated_at"] for a in assets if not a["online"] and a["updated_at"] is not None)
         return {
             "id": str(site.id),
             "name": site.name,
             "location": site.location,
-            "current_mw": _sum_of_known([asset["current_mw"] for asset in assets]),
-            "soc_mwhr": _sum_of_known([asset["soc_mwhr"] for asset in assets]),
+            "current_mw": _sum_of_known([asset["current_mw"] for asset in heard]),
+            "soc_mwhr": stored_mwhr,
+            "soc_pct": None if stored_mwhr is None or not holds_mwhr else stored_mwhr / holds_mwhr * 100,
             "capacity_mwhr": math.fsum(asset["capacity_mwhr"] for asset in assets),
             "headroom_up_mw": _sum_of_known([max(up, 0.0) for up, _ in room]),
             "headroom_down_mw": _sum_of_known([max(down, 0.0) for _, down in room]),
-            "assets_online": len(room),
+            "assets_online": len(heard),
+            "assets_heard": len(heard),
             "assets_total": len(assets),
+            "unheard_since": max(others, default=None),
             "alarms": alarms,
             "assets": assets if with_assets else [],
         }

@@ -5,7 +5,7 @@ link has changed.
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from der_client.models import Agent
@@ -46,10 +46,13 @@ class AgentsFeed:
             links = hub.links_heard
             found = {row_id(agent): agent async for agent in self._console.headend.agents()}
             agents: dict[str, Agent] = {}
+            sums = AgentSums()
             async for some in in_turns(found.items()):
                 agents |= {id_: _same(self.agents.get(id_), agent) for id_, agent in some}
+                for _, agent in some:
+                    sums.add(agent)
             self.agents = agents
-            topic.publish(agent_sums(self.agents.values()))
+            topic.publish(sums.cells())
             await self.table.show(topic, self.agents)
             for turn in range(max(_READ_S, len(found) // _AGENTS_PER_S)):
                 await hub.moved()
@@ -93,34 +96,59 @@ def link_of(agent: Agent) -> str:
     return SILENT if agent["heartbeats_missed"] else CONNECTED
 
 
-def agent_sums(agents: Collection[Agent]) -> Mapping[str, Cell]:
-    """All agents together."""
-    connected = [agent for agent in agents if agent["connected"]]
-    away = len(agents) - len(connected)
-    silent = sum(link_of(agent) == SILENT for agent in connected)
-    spooled = [a["spooled_records"] for a in connected if a["spooled_records"] is not None]
-    octets = sum(a["spooled_bytes"] or 0 for a in connected)
-    dropped = [a["dropped_records"] for a in agents if a["dropped_records"] is not None]
-    skews = [abs(a["clock_skew_s"]) for a in connected if a["clock_skew_s"] is not None]
-    software = Counter(agent["software"] for agent in connected if agent["software"])
-    usual = software.most_common(1)
-    worst = max(skews, default=None)
-    return {
-        "connected": cells.text(f"{len(connected):,} / {len(agents):,}", look="warn" if away else None),
-        "away": cells.text(
-            f"{away:,} disconnected" if away else "all of them", look="warn" if away else None
-        ),
-        "silent": cells.text(f"{silent:,}", look="warn" if silent else None),
-        "spooled": cells.text(f"{sum(spooled):,}" if spooled else None),
-        "spooled_size": cells.text(f"records, {size(octets)}" if spooled else "not heard"),
-        "dropped": cells.text(f"{sum(dropped):,}" if dropped else None, look="bad" if any(dropped) else None),
-        "skew": cells.text(
-            None if worst is None else f"{worst:.2f}",
-            look="warn" if worst is not None and worst > SKEW_NOTED_S else None,
-        ),
-        "versions": cells.text(f"{len(software):,}" if software else None),
-        "version": cells.text(f"{usual[0][1]:,} × {usual[0][0]}" if usual else ""),  # noqa: RUF001 - a count
-    }
+class AgentSums:
+    """All agents together, taken in one by one: of thousands, some at a time."""
+
+    def __init__(self) -> None:
+        self._agents = self._connected = self._silent = 0
+        self._spooled: int | None = None
+        self._spooled_bytes = 0
+        self._dropped: int | None = None
+        self._worst_skew_s: float | None = None
+        self._software: Counter[str] = Counter()
+
+    def add(self, agent: Agent) -> None:
+        """Take an agent into account."""
+        self._agents += 1
+        if agent["dropped_records"] is not None:
+            self._dropped = (self._dropped or 0) + agent["dropped_records"]
+        if not agent["connected"]:
+            return
+        self._connected += 1
+        self._silent += link_of(agent) == SILENT
+        if agent["spooled_records"] is not None:
+            self._spooled = (self._spooled or 0) + agent["spooled_records"]
+        self._spooled_bytes += agent["spooled_bytes"] or 0
+        if agent["clock_skew_s"] is not None:
+            self._worst_skew_s = max(self._worst_skew_s or 0.0, abs(agent["clock_skew_s"]))
+        if agent["software"]:
+            self._software[agent["software"]] += 1
+
+    def cells(self) -> Mapping[str, Cell]:
+        """What is shown of them."""
+        away, silent = self._agents - self._connected, self._silent
+        spooled, dropped, worst_s = self._spooled, self._dropped, self._worst_skew_s
+        usual = self._software.most_common(1)
+        return {
+            "connected": cells.text(f"{self._connected:,} / {self._agents:,}", look="warn" if away else None),
+            "away": cells.text(
+                f"{away:,} disconnected" if away else "all of them", look="warn" if away else None
+            ),
+            "silent": cells.text(f"{silent:,}", look="warn" if silent else None),
+            "spooled": cells.text(f"{spooled:,}" if spooled is not None else None),
+            "spooled_size": cells.text(
+                f"records, {size(self._spooled_bytes)}" if spooled is not None else "not heard"
+            ),
+            "dropped": cells.text(
+                f"{dropped:,}" if dropped is not None else None, look="bad" if dropped else None
+            ),
+            "skew": cells.text(
+                None if worst_s is None else f"{worst_s:.2f}",
+                look="warn" if worst_s is not None and worst_s > SKEW_NOTED_S else None,
+            ),
+            "versions": cells.text(f"{len(self._software):,}" if self._software else None),
+            "version": cells.text(f"{usual[0][1]:,} × {usual[0][0]}" if usual else ""),  # noqa: RUF001 - a count
+        }
 
 
 def agent_cells(agent: Agent, *, now: float) -> Mapping[str, Cell]:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from der_client.models import Dispatch
+from der_client.reasons import meaning
 from der_console import cells
 from der_console.feeds.recent import RecentFeed
 from der_console.feeds.split import state_cell
 from der_console.feeds.wanted import Wanted
 from der_console.orders import span
-from der_console.reasons import meaning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class DispatchesFeed(RecentFeed[DispatchesWanted, Dispatch]):
             "at": {"t": "", "at": cells.seconds(entry["submitted_at"])},
             "target": {"t": await self._target(entry), "h": f"/ui/dispatch/{entry['id']}"},
             "requested": cells.power(entry["requested_mw"]),
-            "served": cells.power(entry["mw"]),
+            "allocated": cells.power(entry["mw"]),
             "duration": "open-ended" if entry["duration_s"] is None else span(entry["duration_s"]),
             "state": state_cell(entry["state"]),
             "reason": meaning(last["reason"]) if last else "",

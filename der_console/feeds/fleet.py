@@ -1,12 +1,13 @@
 """What the fleet page shows."""
 
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict
 from heapq import nsmallest
 from itertools import chain
 
 from der_client import HeadendError
+from der_client.heard import heard_of
 from der_client.models import Asset, Site
 from der_console import cells
 from der_console.cells import Cell
@@ -14,11 +15,12 @@ from der_console.console import Console
 from der_console.feeds.past import MOST_SUMMED, PAST_HOLDS_S, fleet_past
 from der_console.parts.chart import Series
 from der_console.parts.listing import rows
-from der_console.picture import MOST_ASSETS, STALE_AFTER_S, Picture, freshness, stale_before
+from der_console.picture import MOST_ASSETS, Picture, freshness, stale_before
 from der_console.tables import Row, Table
 from der_console.topics import Topic
 from der_console.trends import Trend
 from der_console.turns import LOOKED_AT_AT_ONCE, in_turns
+from der_core.freshness import STALE_AFTER_S
 
 SITES_LISTED = 40
 SITES_CHARTED = 8
@@ -31,7 +33,7 @@ class FleetFeed:
 
     def __init__(self, console: Console) -> None:
         self.assets: Table[Asset] = console.tables.setdefault("assets", asset_table("assets"))
-        self.trend = Trend(1)
+        self.trend = Trend(2)
         self.charted_names: list[str] = []
         self._charted: list[str] = []
         self._hub = console.hub
@@ -54,7 +56,7 @@ class FleetFeed:
         """Choose the largest sites for the chart, and begin with their past where the fleet is small."""
         largest = sorted(picture.sites.values(), key=lambda site: -site["capacity_mwhr"])[:SITES_CHARTED]
         ids = [site["id"] for site in largest]
-        trend = Trend(1 + len(ids))
+        trend = Trend(len(ids) + 2)
         if picture.totals.assets_total <= MOST_SUMMED:
             # A headend whose database is away has values, but no past.
             with contextlib.suppress(HeadendError):
@@ -63,7 +65,8 @@ class FleetFeed:
                     trend.add(at, values, holds_s=PAST_HOLDS_S)
         self._charted, self.trend = ids, trend
         self.charted_names = [site["name"] for site in largest]
-        topic.send("fleet-power", {"series": power_series(self.charted_names), **trend.columns()})
+        series = [asdict(one) for one in power_series(self.charted_names)]
+        topic.send("fleet-power", {"series": series, **trend.columns()})
 
     def _follow(self, topic: Topic, picture: Picture) -> None:
         """Go on with the chart."""
@@ -71,29 +74,31 @@ class FleetFeed:
         mw = [site and site["current_mw"] for site in sites]
         at, total = picture.sites_at or 0.0, picture.totals
         holds_s = max(STALE_AFTER_S, total.sites * _SITE_HOLDS_S)
-        more = self.trend.add(at, [total.current_mw, *mw], holds_s=holds_s)
+        more = self.trend.add(at, [total.current_mw, *mw, total.heard.missing], holds_s=holds_s)
         if more is not None:
             topic.send("fleet-power", more)
 
 
-def power_series(names: Iterable[str]) -> list[dict[str, str]]:
-    """The lines of the chart: of all sites together, then of each."""
-    return [asdict(Series("All sites", "sum")), *(asdict(Series(name)) for name in names)]
+def power_series(names: Iterable[str]) -> list[Series]:
+    """The lines of the chart: of all sites together, then of each; at last how many assets are in none of them."""
+    return [Series("All sites", "sum"), *map(Series, names), Series("Not heard", "missing")]
 
 
 def fleet_cells(picture: Picture, *, stale: int, sites: Iterable[Site]) -> dict[str, Cell]:
     """The sums and the list of ``sites``; ``stale`` is how many assets are."""
-    total, at = picture.totals, picture.sites_at
+    total, at, critical = picture.totals, picture.sites_at or 0.0, picture.critical_sites()
     away = total.assets_total - total.assets_online
     disconnected = f", {away:,} disconnected" if away else ""
     silent = f", {stale:,} stale" if picture.whole else ""
-    share = None if total.soc_mwhr is None else f"of {cells.number(total.capacity_mwhr)} MWh"
+    part = total.heard.part()
     return {
         "read": cells.text("", at=at),
+        "left_out": cells.left_out(total.heard, at),
+        "part": cells.text(part, look="warn"),
         "net": cells.power(total.current_mw, at=at),
         "net_word": cells.text(cells.word(total.current_mw, site=True)),
         "energy": cells.amount(total.soc_mwhr, at=at),
-        "energy_of": cells.text(share),
+        "energy_of": cells.text(f"of {cells.number(total.capacity_mwhr)} MWh{' in all' if part else ''}"),
         "up": cells.amount(total.headroom_up_mw, at=at),
         "down": cells.amount(total.headroom_down_mw, at=at),
         "connected": cells.text(f"{total.assets_online:,}", look="warn" if away else None, at=at),
@@ -101,9 +106,9 @@ def fleet_cells(picture: Picture, *, stale: int, sites: Iterable[Site]) -> dict[
             f"of {total.assets_total:,}{disconnected}{silent}",
             look="warn" if away or stale else "quiet",
         ),
-        "alarms": cells.text(f"{total.alarms:,}", look="bad" if total.alarms else None, at=at),
+        "alarms": cells.alarms(total.alarms, critical=picture.critical, at=at),
         "alarms_word": cells.text("see Events" if total.alarms else "none raised"),
-        "sites": rows(_site_row(site) for site in sites),
+        "sites": rows(_site_row(site, at, critical) for site in sites),
         "more_sites": cells.text(
             f"{SITES_LISTED} of {total.sites:,} sites, those with alarms or assets away first"
             if total.sites > SITES_LISTED
@@ -142,21 +147,21 @@ def _rank(site: Site) -> tuple[bool, bool, str]:
     return site["alarms"] == 0, site["assets_online"] == site["assets_total"], site["name"]
 
 
-def _site_row(site: Site) -> dict[str, str | Cell]:
+def _site_row(site: Site, at: float, critical: Collection[str]) -> dict[str, str | Cell]:
     away = site["assets_online"] < site["assets_total"]
-    soc, capacity = site["soc_mwhr"], site["capacity_mwhr"]
-    name: Cell = {"t": site["name"], "h": f"/ui/site/{site['id']}"}
+    left_out = heard_of([site]).left_out(cells.moment(at))
+    name: Cell = {"t": site["name"], "h": f"/ui/site/{site['id']}", "b": left_out}
     return {
         "id": site["id"],
         "name": name,
         "mw": cells.power(site["current_mw"]),
-        "soc": cells.percent(None if soc is None or not capacity else soc / capacity * 100),
+        "soc": cells.percent(site["soc_pct"]),
         "up": cells.amount(site["headroom_up_mw"]),
         "down": cells.amount(site["headroom_down_mw"]),
         "online": cells.text(
             f"{site['assets_online']} / {site['assets_total']}", look="warn" if away else None
         ),
-        "alarms": cells.text(str(site["alarms"]), look="bad" if site["alarms"] else "quiet"),
+        "alarms": cells.alarms(site["alarms"], critical=site["id"] in critical),
     }
 
 

@@ -1,11 +1,12 @@
 """What the pages of one asset and of one site show: live values, from a stream of their own."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from contextlib import aclosing
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from der_client import Connected, HeadendError, LinkChanged, Missed, Telemetry
+from der_client.heard import heard_of
 from der_client.models import Asset, Sample, Site
 from der_console import cells
 from der_console.cells import Cell, Look
@@ -40,6 +41,9 @@ class AssetFeed:
             HeadendError: there is no such asset, or the headend is away.
         """
         await self._read(topic)
+        await _together(asset_samples=self._follow(topic), asset_age=self._age(topic))
+
+    async def _follow(self, topic: Topic) -> None:
         async with aclosing(self._headend.stream(asset_id=self._id, telemetry_s=1.0)) as events:
             async for event in events:
                 match event:
@@ -48,6 +52,13 @@ class AssetFeed:
                             self._measured(topic, sample)
                     case Connected() | LinkChanged() | Missed():
                         await self._read(topic)
+
+    async def _age(self, topic: Topic) -> NoReturn:
+        """What was live becomes stale though nothing more is heard."""
+        while True:
+            await self._hub.moved()
+            if self.asset is not None:
+                topic.publish(asset_cells(self.asset, self._hub.now()))
 
     async def _read(self, topic: Topic) -> None:
         self.asset = await self._headend.asset(self._id)
@@ -67,6 +78,7 @@ class AssetFeed:
             asset["max_mw"],
             asset["min_mw"],
             asset["soc_pct"],
+            0,
         )
         topic.send(f"power-{self._id}", {"t": [at], "s": [[value] for value in values]})
 
@@ -89,12 +101,7 @@ class SiteFeed:
         Raises:
             HeadendError: there is no such site, or the headend is away.
         """
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._sums(topic), name="console site sums")
-                tasks.create_task(self._samples(topic), name="console site samples")
-        except* HeadendError as errors:
-            raise errors.exceptions[0] from None
+        await _together(site_sums=self._sums(topic), site_samples=self._samples(topic))
 
     async def _sums(self, topic: Topic) -> NoReturn:
         while True:
@@ -102,18 +109,20 @@ class SiteFeed:
             self._known = {
                 asset["id"]: _newer(self._known.get(asset["id"]), asset) for asset in site["assets"]
             }
-            topic.publish(site_cells(site, self._hub.now()))
+            now, critical = self._hub.now(), self._id in self._hub.picture.critical_sites()
+            topic.publish(site_cells(site, now, critical=critical))
             await self.assets.show(topic, self._known)
             values = (
                 None,
                 None,
                 site["current_mw"],
-                _setpoint(site["assets"]),
+                _setpoint(site["assets"], now),
                 sum(asset["max_mw"] for asset in site["assets"]),
                 sum(asset["min_mw"] for asset in site["assets"]),
-                _soc(site),
+                site["soc_pct"],
+                heard_of([site]).missing,
             )
-            topic.send(f"power-{self._id}", {"t": [self._hub.now()], "s": [[value] for value in values]})
+            topic.send(f"power-{self._id}", {"t": [now], "s": [[value] for value in values]})
             await asyncio.sleep(max(_SITE_S, len(self._known) / _ASSETS_PER_S))
 
     async def _samples(self, topic: Topic) -> None:
@@ -126,11 +135,22 @@ class SiteFeed:
                     await self.assets.show(topic, self._known)
 
 
+async def _together(**works: Coroutine[Any, Any, None]) -> None:
+    """Do all of it, by names for people who look at the tasks, until the headend is away."""
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for name, work in works.items():
+                tasks.create_task(work, name=f"console {name}")
+    except* HeadendError as errors:
+        raise errors.exceptions[0] from None
+
+
 def asset_cells(asset: Asset, now: float) -> dict[str, Cell]:
-    """One asset's values, faded while it is disconnected."""
+    """One asset's values, faded and said to be the last known ones while they are not live."""
     at = cells.seconds(asset["updated_at"])
-    off: Look | None = None if asset["online"] else "off"
     state = freshness(asset, stale_before(now))
+    off: Look | None = None if state == "live" else "off"
+    last = "" if state == "live" or asset["current_mw"] is None else "last known: "
     looks: dict[Freshness, Look] = {
         "live": "ok",
         "stale": "warn",
@@ -141,11 +161,11 @@ def asset_cells(asset: Asset, now: float) -> dict[str, Cell]:
     return {
         "title": cells.text(asset["name"]),
         "power": cells.power(asset["current_mw"], look=off, at=at),
-        "word": cells.text(cells.word(asset["current_mw"])),
+        "word": cells.text(last + cells.word(asset["current_mw"]), look=off),
         "setpoint": cells.power(asset["setpoint_mw"], look=off, at=at),
         "soc": cells.percent(soc, look=off, at=at),
         "energy": cells.amount(asset["soc_mwhr"], look=off, at=at),
-        "status": cells.text(asset["status"], look=off),
+        "status": cells.text(asset["status"] and last + asset["status"], look=off),
         "data": cells.text(state, look=looks[state]),
         "updated": {"t": "last sample", "at": at} if at is not None else cells.text(None),
         "gauge": _gauge(soc, asset["min_soc_pct"], asset["max_soc_pct"], live=state == "live"),
@@ -153,24 +173,26 @@ def asset_cells(asset: Asset, now: float) -> dict[str, Cell]:
     }
 
 
-def site_cells(site: Site, now: float) -> dict[str, Cell]:
-    """One site's sums."""
-    away = site["assets_total"] - site["assets_online"]
-    soc, total = _soc(site), site["assets_total"]
+def site_cells(site: Site, now: float, *, critical: bool) -> dict[str, Cell]:
+    """One site's sums; ``critical``: one of its raised alarms is."""
+    heard, total, soc = heard_of([site]), site["assets_total"], site["soc_pct"]
+    away, stale = total - site["assets_online"], site["assets_online"] - site["assets_heard"]
+    part = heard.part()
+    silent = [f"{count} {why}" for count, why in ((away, "disconnected"), (stale, "stale")) if count]
     return {
         "title": cells.text(site["name"]),
+        "left_out": cells.left_out(heard, now),
+        "part": cells.text(part, look="warn"),
         "power": cells.power(site["current_mw"], at=now),
         "word": cells.text(cells.word(site["current_mw"], site=True)),
-        "setpoint": cells.power(_setpoint(site["assets"]), at=now),
+        "setpoint": cells.power(_setpoint(site["assets"], now), at=now),
         "energy": cells.amount(site["soc_mwhr"], at=now),
-        "energy_of": cells.text(f"of {cells.number(site['capacity_mwhr'])} MWh"),
+        "energy_of": cells.text(f"of {cells.number(site['capacity_mwhr'])} MWh{' in all' if part else ''}"),
         "up": cells.amount(site["headroom_up_mw"], at=now),
         "down": cells.amount(site["headroom_down_mw"], at=now),
         "online": cells.text(f"{site['assets_online']} / {total}", look="warn" if away else None, at=now),
-        "away": cells.text(
-            f"{away} disconnected" if away else "all connected", look="warn" if away else None
-        ),
-        "alarms": cells.text(str(site["alarms"]), look="bad" if site["alarms"] else None, at=now),
+        "away": cells.text(", ".join(silent) or "all connected", look="warn" if silent else None),
+        "alarms": cells.alarms(site["alarms"], critical=critical, at=now),
         "alarms_word": cells.text("see Events" if site["alarms"] else "none raised"),
         "soc": cells.percent(soc, at=now),
         "gauge": _gauge(soc, 0.0, 100.0, live=True),
@@ -211,13 +233,11 @@ def _gauge(soc: float | None, low: float, high: float, *, live: bool) -> Cell:
     return {"t": f"{soc:.1f}", "s": "ok" if live else "off", "gauge": [soc, low, high]}
 
 
-def _soc(site: Site) -> float | None:
-    known, capacity = site["soc_mwhr"], site["capacity_mwhr"]
-    return None if known is None or not capacity else known / capacity * 100
-
-
-def _setpoint(assets: Iterable[Asset]) -> float | None:
-    known = [asset["setpoint_mw"] for asset in assets if asset["setpoint_mw"] is not None]
+def _setpoint(assets: Iterable[Asset], now: float) -> float | None:
+    """The setpoints of those assets together whose power is in the site's."""
+    limit = stale_before(now)
+    heard = (asset["setpoint_mw"] for asset in assets if freshness(asset, limit) == "live")
+    known = [mw for mw in heard if mw is not None]
     return sum(known) if known else None
 
 

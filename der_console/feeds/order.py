@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from der_client import AsyncHeadendClient
+from der_client.heard import heard_of
 from der_client.models import Asset, Dispatch, Site
 from der_console import cells
 from der_console.cells import Cell, Look
@@ -92,17 +93,17 @@ def site_cells(site: Site | None, assets: Sequence[Asset], at: float | None) -> 
     limits = cells.text(limits_text(limits_mw(assets)))
     if site is None:
         return {**dict.fromkeys(("now", "up", "down", "soc", "online"), cells.text(None)), "limits": limits}
-    soc, capacity = site["soc_mwhr"], site["capacity_mwhr"]
-    away = site["assets_online"] < site["assets_total"]
-    look: Look | None = None if site["assets_online"] else "off"
+    heard = heard_of([site])
+    left_out = f"; {heard.left_out(cells.moment(at or 0.0))}" if heard.missing else ""
     return {
         "limits": limits,
-        "now": cells.power(site["current_mw"], look=look, at=at),
+        "now": cells.power(site["current_mw"], at=at),
         "up": cells.amount(site["headroom_up_mw"], at=at),
         "down": cells.amount(site["headroom_down_mw"], at=at),
-        "soc": cells.percent(None if soc is None or not capacity else soc / capacity * 100, look=look, at=at),
+        "soc": cells.percent(site["soc_pct"], at=at),
         "online": cells.text(
-            f"{site['assets_online']} / {site['assets_total']} assets", look="warn" if away else None
+            f"{site['assets_online']} / {site['assets_total']} assets{left_out}",
+            look="warn" if left_out else None,
         ),
     }
 

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from der_client import Invalid, NotFound
 from der_client.models import Asset, Dispatch, Transition
+from der_client.reasons import meaning
 from der_console import cells
 from der_console.cells import Cell
 from der_console.console import Console
@@ -11,7 +12,6 @@ from der_console.feeds.split import allocation_cells, state_cell
 from der_console.names import Names
 from der_console.orders import span
 from der_console.parts.listing import rows
-from der_console.reasons import meaning
 from der_console.topics import Topic
 from der_core.lifecycle import FINAL_STATES, State
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from der_client.models import Allocation, Asset, Dispatch, Preview, PreviewShare
+from der_client.reasons import meaning
 from der_console import cells
 from der_console.cells import Cell
 from der_console.parts.listing import rows
-from der_console.reasons import meaning
 from der_core.lifecycle import FINAL_STATES, State
 
 MOST_ROWS = 200
@@ -56,7 +56,7 @@ class Scale:
 
 
 def preview_cells(split: Preview, assets: Mapping[str, Asset]) -> dict[str, Cell]:
-    """A split that would be made: its rows, what would be served and what not."""
+    """A split that would be made: its rows, what would be allocated and what not."""
     shares = split["allocations"]
     scale = Scale(
         [assets[s["asset_id"]] for s in shares if s["asset_id"] in assets],
@@ -87,7 +87,7 @@ def preview_notes(split: Preview) -> list[str]:
         notes.insert(0, _WOULD_WAIT if away else _NOBODY)
     elif abs(split["unserved_mw"]) > _NOTHING_MW:
         notes.insert(
-            0, f"{cells.signed(split['unserved_mw'])} MW would not be served: the assets are at their limits."
+            0, f"{cells.signed(split['unserved_mw'])} MW would be unserved: the assets are at their limits."
         )
     if cut:
         notes.append(
@@ -165,7 +165,7 @@ def _sums(requested_mw: float, mw: float | None, unserved_mw: float | None) -> d
     unserved = cells.power(unserved_mw)
     return {
         "requested": cells.power(requested_mw),
-        "served": cells.power(mw),
+        "allocated": cells.power(mw),
         "unserved": _warned(unserved, when=unserved_mw is not None and abs(unserved_mw) > _NOTHING_MW),
     }
 

@@ -4,9 +4,9 @@ from urllib.parse import quote
 
 from der_console import shell
 from der_console.console import Console
-from der_console.feeds.agents import AgentFeed, AgentsFeed
+from der_console.feeds.agents import AgentFeed, AgentsFeed, name_of
 from der_console.pages.missing import missing
-from der_console.parts.elements import card, crumbs, tag, words
+from der_console.parts.elements import card, crumbs, identifier, tag, words
 from der_console.parts.listing import Column, Listing
 from der_console.parts.tiles import Tile, tiles
 from der_console.parts.value import Value
@@ -32,12 +32,13 @@ async def show(console: Console, agent_id: str) -> None:
     topic = console.topics.show(f"agent/{id_}", AgentFeed(console, feed, id_))
     await topic.ready()
     async with shell.page(console, "Agent", under="Agents"):
-        crumbs(("Agents", "/ui/agents"), here=agent_id)
+        crumbs(("Agents", "/ui/agents"), here=name_of(feed.agents[id_]))
         with tag("div", "page-head"):
             with tag("h1"):
                 Value(topic, "title")
             Value(topic, "link").classes("state")
             Value(topic, "since").classes("note")
+            identifier(agent_id)
         await _build(topic)
 
 

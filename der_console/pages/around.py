@@ -14,7 +14,7 @@ _DISPATCHES = (
     Column("at", "Submitted", "time"),
     Column("target", "Target"),
     Column("requested", "Requested MW", "number"),
-    Column("served", "Served MW", "number"),
+    Column("allocated", "Allocated MW", "number"),
     Column("duration", "Duration"),
     Column("state", "State"),
 )

@@ -7,7 +7,7 @@ from der_console.feeds.past import Span, asset_past
 from der_console.pages.around import around
 from der_console.pages.missing import missing
 from der_console.pages.power import power_card
-from der_console.parts.elements import card, crumbs, link, tag, words
+from der_console.parts.elements import card, crumbs, identifier, link, tag, words
 from der_console.parts.listing import Column, Listing
 from der_console.parts.tiles import Tile, tiles
 from der_console.parts.value import Value
@@ -34,6 +34,7 @@ async def show(console: Console, asset_id: str) -> None:
             words(asset["name"], "h1")
             Value(topic, "data").classes("pill")
             Value(topic, "updated", age=True).classes("note")
+            identifier(asset_id)
             tag("span", "grow")
             link("Dispatch …", f"/ui/dispatch?asset={asset_id}", "button primary")
         await tiles(
@@ -50,7 +51,12 @@ async def show(console: Console, asset_id: str) -> None:
             with tag("div", "stack"):
                 with card("Measured"):
                     Listing(
-                        topic, "signals", _PAIRS, label="Measured signals", empty="Nothing else is measured."
+                        topic,
+                        "signals",
+                        _PAIRS,
+                        label="Measured signals",
+                        empty="Nothing else is measured.",
+                        as_of="updated",
                     )
                 with card("Inventory"):
                     Listing(topic, "facts", _PAIRS, label="What the inventory says", empty="Nothing.")

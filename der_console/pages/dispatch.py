@@ -20,7 +20,7 @@ _RECENT = (
     Column("at", "Submitted", "time"),
     Column("target", "Target"),
     Column("requested", "Requested MW", "number"),
-    Column("served", "Allocated MW", "number", wide=True),
+    Column("allocated", "Allocated MW", "number", wide=True),
     Column("duration", "Duration", wide=True),
     Column("state", "State"),
     Column("reason", "Reason", "words"),

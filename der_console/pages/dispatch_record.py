@@ -6,7 +6,7 @@ from der_console.console import Console
 from der_console.feeds.record import RecordFeed
 from der_console.pages.missing import missing
 from der_console.parts.confirm import Confirm
-from der_console.parts.elements import card, crumbs, link, tag, words
+from der_console.parts.elements import card, crumbs, identifier, link, tag, words
 from der_console.parts.lifecycle import Lifecycle
 from der_console.parts.listing import Column, Listing
 from der_console.parts.live_button import LiveButton
@@ -37,9 +37,9 @@ async def show(console: Console, dispatch_id: str) -> None:
         why = "Without a database the headend forgets them when it stops."
         await missing(console, "dispatch", dispatch_id, under="Dispatch", known=True, why=why)
         return
-    title = topic.cells["title"]["t"] if feed.record else "Dispatch"
-    async with shell.page(console, title, under="Dispatch"):
-        crumbs(("Dispatch", "/ui/dispatch"), here=dispatch_id)
+    title = topic.cells["title"]["t"] if feed.record else ""
+    async with shell.page(console, title or "Dispatch", under="Dispatch"):
+        crumbs(("Dispatch", "/ui/dispatch"), here=title)
         await give_way()
         _Record(console, topic, dispatch_id).build()
 
@@ -65,6 +65,7 @@ class _Record:
                 Value(topic, "title")
             Value(topic, "state").classes("state")
             Value(topic, "left").classes("note")
+            identifier(self._id)
             tag("span", "grow")
             self._buttons()
         Value(topic, "warnings").classes("warnings")
@@ -74,7 +75,7 @@ class _Record:
             with tag("dl", "facts wide"):
                 for label, key, unit in (
                     ("Requested", "requested", "MW"),
-                    ("Allocated", "served", "MW"),
+                    ("Allocated", "allocated", "MW"),
                     ("Unserved", "unserved", "MW"),
                     ("Duration", "duration", ""),
                     ("In force from", "active", ""),

@@ -4,13 +4,13 @@ from nicegui import ui
 
 from der_console import shell, targets
 from der_console.console import Console
-from der_console.feeds.fleet import SITES_CHARTED, FleetFeed
-from der_console.parts.chart import Chart, Series
+from der_console.feeds.fleet import SITES_CHARTED, FleetFeed, power_series
+from der_console.parts.chart import PARTIAL, Chart
 from der_console.parts.elements import card, link, tag, words
 from der_console.parts.grid import Grid, GridColumn
 from der_console.parts.listing import Column, Listing
 from der_console.parts.target_box import TargetBox
-from der_console.parts.tiles import EXPORT, IMPORT, Tile, tiles
+from der_console.parts.tiles import HEADROOM, Tile, tiles
 from der_console.parts.value import Value
 from der_console.targets import Target
 from der_console.topics import Topic
@@ -36,7 +36,7 @@ ASSET_COLUMNS = (
     GridColumn("current_mw", "MW", "power", live=True, width=85),
     GridColumn("setpoint_mw", "Setpoint MW", "power", live=True, wide=True, width=130),
     GridColumn("soc_pct", "SOC %", "percent", live=True, width=85),
-    GridColumn("status", "Status", live=True, width=110),
+    GridColumn("status", "Status", live=True, doubted=True, width=125),
     GridColumn("at", "Age", "at", live=True, wide=True, width=75),
     GridColumn("state", "Data", "state", wide=True, choose=True, width=120),
 )
@@ -50,12 +50,12 @@ async def show(console: Console) -> None:
             words("Fleet", "h1")
             tag("span", "grow")
             link("Dispatch …", "/ui/dispatch", "button primary")
+        Value(topic, "left_out").classes("warnings")
         await tiles(
             topic,
-            Tile("Net power", "net", "MW", note="net_word"),
-            Tile("Stored energy", "energy", "MWh", note="energy_of"),
-            Tile("Headroom up", "up", "MW", words=EXPORT),
-            Tile("Headroom down", "down", "MW", words=IMPORT),
+            Tile("Net power", "net", "MW", note="net_word", part="part"),
+            Tile("Stored energy", "energy", "MWh", note="energy_of", part="part"),
+            *HEADROOM,
             Tile("Connected assets", "connected", note="stale"),
             Tile("Active alarms", "alarms", note="alarms_word"),
         )
@@ -94,11 +94,11 @@ def _open(target: Target | None) -> None:
 def _chart(topic: Topic) -> None:
     feed = topic.made_by(FleetFeed)
     with card("Power, up to 15 minutes back"):
-        series = [Series("All sites", "sum"), *(Series(name) for name in feed.charted_names)]
         Chart(
-            series,
+            power_series(feed.charted_names),
             feed.trend.columns(),
             label=f"Power in MW of all sites and of {SITES_CHARTED} of them at most, up to 15 minutes back",
             channel="fleet-power",
             span_s=KEPT_S,
         )
+        words(PARTIAL, "p", "note")

@@ -129,7 +129,7 @@ class OrderForm:
             with tag("dl", "facts wide"):
                 for label, key in (
                     ("Requested", "requested"),
-                    ("Would be served", "served"),
+                    ("Would be allocated", "allocated"),
                     ("Unserved", "unserved"),
                 ):
                     with tag("div"):
@@ -189,7 +189,7 @@ class OrderForm:
         beyond = mw is not None and limits is not None and not limits[0] <= mw <= limits[1]
         self.message.hide()
         if beyond:
-            self.message.notice("This is beyond the target's limits: what is beyond them will not be served.")
+            self.message.notice("This is beyond the target's limits: what is beyond them will be unserved.")
 
     def _discard(self) -> None:
         self._order = None

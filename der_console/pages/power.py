@@ -6,12 +6,12 @@ from functools import partial
 from nicegui.element import Element
 
 from der_client import HeadendError
-from der_console.feeds.past import SPANS, Span
-from der_console.parts.chart import Chart, Series
+from der_console.feeds.past import SPANS, Span, no_past
+from der_console.parts.chart import PARTIAL, Chart, Series
 from der_console.parts.elements import button, card, tag, words
 from der_console.trends import Columns
 
-_SERIES = (
+SERIES = (
     Series("Lowest", "low"),
     Series("Highest", "high"),
     Series("Power", "power"),
@@ -19,12 +19,14 @@ _SERIES = (
     Series("Limits", "limit"),
     Series("Limits", "limit"),
     Series("SOC", "soc"),
+    Series("Not heard", "missing"),
 )
-_EMPTY: Columns = {"t": [], "s": [[] for _ in _SERIES]}
 
 
-async def power_card(name: str, read: Callable[[Span], Awaitable[Columns]], *, channel: str) -> None:
-    """Draw it. ``read`` asks the headend for what was measured in a time."""
+async def power_card(
+    name: str, read: Callable[[Span], Awaitable[Columns]], *, channel: str, summed: bool = False
+) -> None:
+    """Draw it. ``read`` asks the headend for what was measured in a time; ``summed``: of several assets."""
 
     async def show(span: Span) -> None:
         for each, pressed in buttons.items():
@@ -42,12 +44,14 @@ async def power_card(name: str, read: Callable[[Span], Awaitable[Columns]], *, c
             buttons = {span: _choice(span, partial(show, span)) for span in SPANS}
         said = words("", "p", "note", role="status")
         chart = Chart(
-            _SERIES,
-            _EMPTY,
+            SERIES,
+            no_past(),
             label=f"Power, setpoint and limits in MW and state of charge in percent of {name} over time",
             channel=channel,
             span_s=SPANS[0].span_s,
         ).classes("tall")
+        if summed:
+            words(PARTIAL, "p", "note")
 
     await show(SPANS[0])
 

@@ -5,14 +5,15 @@ from dataclasses import replace
 from der_console import shell
 from der_console.console import Console
 from der_console.feeds.measured import SiteFeed
-from der_console.feeds.past import MOST_SUMMED, Span, site_past
+from der_console.feeds.past import MOST_SUMMED, Span, no_past, site_past
 from der_console.pages.around import around
 from der_console.pages.fleet import ASSET_COLUMNS
 from der_console.pages.missing import missing
 from der_console.pages.power import power_card
-from der_console.parts.elements import card, crumbs, link, tag, words
+from der_console.parts.elements import card, crumbs, identifier, link, tag, words
 from der_console.parts.grid import Grid
-from der_console.parts.tiles import EXPORT, IMPORT, Tile, tiles
+from der_console.parts.tiles import HEADROOM, Tile, tiles
+from der_console.parts.value import Value
 from der_console.targets import of_site
 from der_console.trends import Columns
 
@@ -32,26 +33,27 @@ async def show(console: Console, site_id: str) -> None:
 
     async def past(span: Span) -> Columns:
         if len(site["assets"]) > MOST_SUMMED:
-            return {"t": [], "s": [[] for _ in range(7)]}
+            return no_past()
         return await site_past(console.headend, site["assets"], span)
 
     async with shell.page(console, site["name"], under="Fleet"):
         crumbs(("Fleet", "/"), here=site["location"])
         with tag("div", "page-head"):
             words(site["name"], "h1")
+            identifier(site_id)
             tag("span", "grow")
             link("Dispatch …", f"/ui/dispatch?site={site_id}", "button primary")
+        Value(topic, "left_out").classes("warnings")
         await tiles(
             topic,
-            Tile("Power", "power", "MW", note="word"),
-            Tile("Stored energy", "energy", "MWh", note="energy_of"),
-            Tile("State of charge", "soc", "%", gauge="gauge"),
-            Tile("Headroom up", "up", "MW", words=EXPORT),
-            Tile("Headroom down", "down", "MW", words=IMPORT),
+            Tile("Power", "power", "MW", note="word", part="part"),
+            Tile("Stored energy", "energy", "MWh", note="energy_of", part="part"),
+            Tile("State of charge", "soc", "%", gauge="gauge", part="part"),
+            *HEADROOM,
             Tile("Connected assets", "online", note="away"),
             Tile("Active alarms", "alarms", note="alarms_word"),
         )
-        await power_card(site["name"], past, channel=f"power-{site_id}")
+        await power_card(site["name"], past, channel=f"power-{site_id}", summed=True)
         if len(site["assets"]) > MOST_SUMMED:
             words(
                 f"The past of more than {MOST_SUMMED} assets is not summed up here; see each asset.",

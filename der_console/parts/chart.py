@@ -9,13 +9,20 @@ from nicegui.element import Element
 
 from der_console.trends import Columns
 
+PARTIAL = "Shaded: not every asset was heard; sums are of the others."
+"""Said below a chart of sums."""
+
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One line. ``look``: what it means, and so its colour; ``low`` and ``high`` are the two edges of a band."""
+    """One line. ``look``: what it means, and so its colour; ``low`` and ``high`` are the two edges of a band.
+
+    ``missing`` is no line, but how many assets were not heard: where that is any, the sums are partial and the time is
+    shaded.
+    """
 
     name: str
-    look: Literal["power", "setpoint", "limit", "soc", "low", "high", "one", "sum"] = "one"
+    look: Literal["power", "setpoint", "limit", "soc", "low", "high", "one", "sum", "missing"] = "one"
 
 
 class Chart(Element, component="chart.js"):

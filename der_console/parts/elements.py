@@ -36,6 +36,13 @@ def crumbs(*way: tuple[str, str], here: str = "") -> None:
             words(here)
 
 
+def identifier(id_: str) -> None:
+    """An id, which a click selects as a whole, to be copied."""
+    with tag("span", "note"):
+        words("Id ")
+        words(id_, classes="id")
+
+
 def button(
     text: str,
     on_click: Callable[[], object],

@@ -31,6 +31,7 @@ export default {
   mounted() {
     AgGrid.ModuleRegistry.registerModules([AgGrid.AllCommunityModule]);
     this.live = this.columns.filter((c) => c.live).map((c) => c.name);
+    this.narrow = window.innerWidth < 640;
     this.rows = [];
     this.waiting = [];
     this.generation = null;
@@ -105,8 +106,12 @@ export default {
       if (row.at === null) return "unknown";
       return der.now() - row.at > der.staleAfter ? "stale" : "live";
     },
+    // Whether a cell says how far its row can be trusted.
+    tells(row, column) {
+      return column.kind === "state" || (column.doubted && this.narrow && this.state(row) !== "live");
+    },
     text(row, column) {
-      if (column.kind === "state") return CAPTIONS[this.state(row)];
+      if (this.tells(row, column)) return CAPTIONS[this.state(row)];
       const value = row[column.name];
       if (value === null || value === undefined) return "–";
       switch (column.kind) {
@@ -127,13 +132,13 @@ export default {
     look(row, column) {
       const state = this.state(row);
       const classes = ["text", "state"].includes(column.kind) ? [] : ["ag-right-aligned-cell"];
-      if (column.live && state !== "live") classes.push("faded");
-      if (column.kind === "state") classes.push(`state-${state}`);
+      if (this.tells(row, column)) classes.push(`state-${state}`);
+      else if (column.live && state !== "live") classes.push("faded");
       if (column.kind === "power" && state === "live") classes.push(row[column.name] > 0.005 ? "out" : row[column.name] < -0.005 ? "in" : "");
       return classes;
     },
     gridOptions() {
-      const narrow = window.innerWidth < 640;
+      const narrow = this.narrow;
       const columnDefs = this.columns
         .filter((c) => c.kind !== "hidden")
         .map((c, i) => ({
@@ -173,7 +178,7 @@ export default {
           headerFontSize: "12px",
           spacing: "6px",
           wrapperBorder: false,
-          ...(narrow ? { cellHorizontalPadding: "4px" } : {}),
+          ...(narrow ? { cellHorizontalPadding: "4px", fontSize: "12px" } : {}),
           rowHoverColor: "var(--raised)",
           menuBackgroundColor: "var(--surface)",
         }),

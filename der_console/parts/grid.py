@@ -15,8 +15,8 @@ class GridColumn:
     """One column, in the order of a row's parts. ``wide``: left out on a phone; ``choose``: people may filter by it.
 
     ``count`` is a whole number, ``power`` MW with its sign, ``state`` how far the row can be trusted (from ``online``
-    and ``at``), ``at`` a time in seconds since 1970, shown as its age. ``options`` are those to choose from where they
-    are known beforehand.
+    and ``at``), ``at`` a time in seconds since 1970, shown as its age. ``doubted``: on a phone it says that state
+    instead, unless it is live. ``options`` are those to choose from where they are known beforehand.
     """
 
     name: str
@@ -25,6 +25,7 @@ class GridColumn:
     live: bool = False
     wide: bool = False
     choose: bool = False
+    doubted: bool = False
     width: int = 120
     options: tuple[str, ...] = ()
 

@@ -10,6 +10,7 @@ export default {
         <a v-else-if="cell(row, c).h" :href="cell(row, c).h" :class="look(row, c)"><span class="number">{{ shown(row, c) }}</span></a>
         <span v-else-if="cell(row, c).bar" :class="['bar', cell(row, c).d]" aria-hidden="true"><i v-if="cell(row, c).bar.track" class="bar-track" :style="stretch(...cell(row, c).bar.track)"></i><i class="bar-fill" :style="stretch(cell(row, c).bar.from, cell(row, c).bar.to)"></i><i class="bar-zero" :style="{ left: cell(row, c).bar.zero + '%' }"></i><i v-if="cell(row, c).bar.mark !== null" class="bar-mark" :style="{ left: cell(row, c).bar.mark + '%' }"></i></span>
         <span v-else :class="look(row, c)" :title="hint(row, c)"><span class="number">{{ shown(row, c) }}</span></span>
+        <span v-if="cell(row, c).b" class="below">{{ cell(row, c).b }}</span>
       </td></tr></tbody></table><button v-if="whole?.more" type="button" class="button plain more" @click="$emit('more')">Show more</button></div>`,
   computed: {
     whole() {

@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from nicegui.element import Element
-
 from der_console.cells import Cell
+from der_console.parts.shown import Shown
 from der_console.topics import Topic
 
 
@@ -26,7 +25,7 @@ class Column:
     wide: bool = False
 
 
-class Listing(Element, component="listing.js"):
+class Listing(Shown, component="listing.js"):
     """Shows the rows of ``topic``'s cell ``key``, or ``empty`` when there are none.
 
     ``on_act(action, row_id)`` is called when a person presses the button of a cell that has ``do``, ``on_more`` when
@@ -47,17 +46,17 @@ class Listing(Element, component="listing.js"):
         blocks: bool = False,
         as_of: str = "",
     ) -> None:
-        super().__init__()
+        super().__init__(
+            topic,
+            key,
+            columns=[asdict(column) for column in columns],
+            label=label,
+            empty=empty,
+            blocks=blocks,
+            asOf=as_of,
+            initialAsOf=topic.cells.get(as_of),
+        )
         self._key = key
-        self._props["topic"] = topic.key
-        self._props["name"] = key
-        self._props["columns"] = [asdict(column) for column in columns]
-        self._props["label"] = label
-        self._props["empty"] = empty
-        self._props["initial"] = topic.cells.get(key)
-        self._props["blocks"] = blocks
-        self._props["asOf"] = as_of
-        self._props["initialAsOf"] = topic.cells.get(as_of)
         if on_act is not None:
             self.on("act", lambda event: on_act(*event.args))
         if on_more is not None:
@@ -74,7 +73,7 @@ class Listing(Element, component="listing.js"):
 def rows(entries: Iterable[Mapping[str, Any]], *, more: bool = False) -> Cell:
     """The cell of a listing. Each row has an ``id``, and per column a text or a cell; ``more``: there are more of them.
 
-    A cell of a row may have ``h``, where it links to, or ``do``, the action of its button.
+    A cell of a row may have ``h``, where it links to, or ``do``, the action of its button, and ``b``, what is below it.
     """
     cell: Cell = {"rows": list(entries)}
     if more:

@@ -8,13 +8,13 @@ from der_console.parts.value import Value
 from der_console.topics import Topic
 from der_console.turns import give_way
 
-EXPORT, IMPORT = "towards export (+)", "towards import (−)"
-"""Which way a headroom is."""
-
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """The cell ``key`` with its ``unit``; below it the cell ``note``, the bar of the cell ``gauge`` or ``words``."""
+    """The cell ``key`` with its ``unit``; below it the cell ``note``, the bar of the cell ``gauge`` or ``words``.
+
+    At last, of a sum, the cell ``part``: of how many assets it is, empty where that is all of them.
+    """
 
     label: str
     key: str
@@ -22,6 +22,13 @@ class Tile:
     note: str = ""
     gauge: str = ""
     words: str = ""
+    part: str = ""
+
+
+HEADROOM = (
+    Tile("Headroom up", "up", "MW", words="towards export (+)", part="part"),
+    Tile("Headroom down", "down", "MW", words="towards import (−)", part="part"),
+)
 
 
 async def tiles(topic: Topic, *shown: Tile) -> None:
@@ -37,12 +44,14 @@ async def tiles(topic: Topic, *shown: Tile) -> None:
 
 
 def _below(topic: Topic, tile: Tile) -> None:
-    if not (tile.note or tile.gauge or tile.words):
-        return
-    with tag("dd", "note"):
-        if tile.note:
-            Value(topic, tile.note)
-        elif tile.gauge:
-            Gauge(topic, tile.gauge, label=tile.label)
-        else:
-            words(tile.words)
+    if tile.note or tile.gauge or tile.words:
+        with tag("dd", "note"):
+            if tile.note:
+                Value(topic, tile.note)
+            elif tile.gauge:
+                Gauge(topic, tile.gauge, label=tile.label)
+            else:
+                words(tile.words)
+    if tile.part:
+        with tag("dd", "note"):
+            Value(topic, tile.part)

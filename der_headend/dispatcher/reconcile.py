@@ -59,13 +59,15 @@ def reconcile(
 ) -> Decided:
     """Agree with an agent that has just registered.
 
-    ``remembers``: it is the same process (or spool) as before and all its reports have come or will come. Then what it
-    does not list was ended by a report that is on its way, and what it never answered can be sent again: it applies
-    an id once. If not, both are beyond knowing, and failed.
+    ``known``: what the headend has on record, the open ones oldest first. ``remembers``: it is the same process (or
+    spool) as before and all its reports have come or will come. Then what it does not list was ended by a report that
+    is on its way, and what it never answered can be sent again: it applies an id once. If not, both are beyond knowing,
+    and failed; but where a newer dispatch may have taken the asset, the older one gave way to it.
     """
     changed: dict[UUID, Dispatch] = {}
     orphans: dict[UUID, list[UUID]] = {}
     held = {(h.dispatch_id, h.asset_id) for h in in_force}
+    latest = _latest(known.values())
     for dispatch_id, parts in _by_dispatch(in_force).items():
         record = known.get(dispatch_id)
         if record is None:
@@ -82,7 +84,7 @@ def reconcile(
         if record.state.final:
             continue
         current = changed.get(record.id, record)
-        changed[record.id] = _without_the_lost(current, session, held, remembers=remembers, now=now)
+        changed[record.id] = _without_the_lost(current, session, held, latest, remembers=remembers, now=now)
         if record.cancel_requested_at is not None:
             orphans.setdefault(record.id, []).extend(_open_at(changed[record.id], session.agent_id))
     return Decided(
@@ -93,27 +95,45 @@ def reconcile(
     )
 
 
+def _latest(records: Iterable[Dispatch]) -> Mapping[UUID, UUID]:
+    """By asset, the newest open dispatch that an agent may have had; ``records``: the open ones oldest first."""
+    return {
+        part.asset_id: record.id
+        for record in records
+        for part in record.allocations
+        if not part.state.final and part.stage.at(State.SENT) is not None
+    }
+
+
 def _without_the_lost(
     record: Dispatch,
     session: SessionRecord,
     held: set[tuple[UUID, UUID]],
+    latest: Mapping[UUID, UUID],
     *,
     remembers: bool,
     now: datetime,
 ) -> Dispatch:
-    """Fail the parts of which nobody can say any more what became of them."""
-    lost: dict[str, list[UUID]] = {}
+    """End the parts of which nobody can say any more what became of them."""
+    lost: dict[tuple[State, str], list[UUID]] = {}
     theirs = frozenset(session.asset_ids)
     for part in record.allocations:
         if part.state.final or part.asset_id not in theirs or (record.id, part.asset_id) in held:
             continue
-        was_sent = part.stage.at(State.SENT) is not None
-        if was_sent and part.agent_id != session.agent_id:
-            lost.setdefault("agent_replaced", []).append(part.asset_id)
-        elif was_sent and not remembers:
-            lost.setdefault("agent_restarted", []).append(part.asset_id)
-    for reason, asset_ids in lost.items():
-        record = record.moved(Transition(State.FAILED, now, HEADEND, reason), asset_ids)
+        if part.stage.at(State.SENT) is None:
+            continue
+        if part.agent_id != session.agent_id:
+            lost.setdefault((State.FAILED, "agent_replaced"), []).append(part.asset_id)
+        elif not remembers:
+            newer = latest[part.asset_id]
+            end = (
+                (State.FAILED, "agent_restarted")
+                if newer == record.id
+                else (State.SUPERSEDED, f"superseded_by {newer}")
+            )
+            lost.setdefault(end, []).append(part.asset_id)
+    for (state, reason), asset_ids in lost.items():
+        record = record.moved(Transition(state, now, HEADEND, reason), asset_ids)
     return record
 
 

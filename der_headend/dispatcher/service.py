@@ -16,7 +16,7 @@ is adopted; what this headend has already ended without the agent is taken back,
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from uuid import UUID, uuid4
 from weakref import WeakValueDictionary
@@ -28,6 +28,7 @@ from der_core.lifecycle import State, Transition
 from der_core.request import HEADEND, DispatchRequest, aim, new_dispatch, same_request
 from der_headend.announcements import Announcements
 from der_headend.dispatcher import planning, reconcile
+from der_headend.dispatcher.handover import Handover
 from der_headend.dispatcher.planning import Preview
 from der_headend.dispatcher.records import Records
 from der_headend.dispatcher.timers import Timers
@@ -37,14 +38,10 @@ from der_headend.ports import Cancellation, DispatchQuery, DispatchStore, Journa
 from der_headend.sessions import Session, Sessions
 from der_runtime.clock import Clock
 from der_runtime.logs import get_logger
-from der_runtime.split_log import log_split
 
 UNSTORED_DISPATCHES = 10_000
-PATIENCE_S = 3.0
-"""How long a site's waiting dispatch, once one of its agents is back, waits for the others before it is split."""
 GONE_AFTER_S = 3600.0
 """How long after it should have ended a dispatch is kept active for an agent that stays away."""
-HAND_OVER_AGAIN_S = 2.0
 RUNNING = (State.ACKNOWLEDGED, State.ACTIVE)
 
 _log = get_logger("der_headend.dispatcher")
@@ -77,12 +74,20 @@ class Dispatcher:
         self._later = later
         self._ahead = WriteAhead(journal=journal, later=later)
         self._expiry = Timers(clock=clock, due=self._expire)
-        self._patience = Timers(clock=clock, due=self._deliver)
         self._gone = Timers(clock=clock, due=self._give_up)
         self._stopping = False
-        self._held_back: set[UUID] = set()
         self._locks: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
         self._submitting: set[UUID] = set()
+        self._handover = Handover(
+            fleet=fleet,
+            sessions=sessions,
+            records=self._records,
+            ahead=self._ahead,
+            expiry=self._expiry,
+            lock=self._lock,
+            clock=clock,
+            weighting=weighting,
+        )
 
     async def submit(self, request: DispatchRequest) -> Dispatch:
         """Take a request: record it, hand it to its agent if that is connected, else keep it until it is.
@@ -114,7 +119,7 @@ class Dispatcher:
             self._expiry.start(record.id, record.ttl_s)
             self._records.commanded(record)
             self._records.settle(record.site_id, self._clock.now())
-            self._deliver(record.id)
+            self._handover.deliver(record.id)
             return await self.get(record.id)
 
     def preview(self, request: DispatchRequest) -> Preview:
@@ -166,7 +171,7 @@ class Dispatcher:
             if open_record.cancel_requested_at is None:
                 self._records.install(replace(open_record, cancel_requested_at=now))
             self._records.settle(record.site_id, now)
-            self._send_cancel(dispatch_id)
+            self._handover.send_cancel(dispatch_id)
             return await self.get(dispatch_id)
 
     async def wait(self, dispatch_id: UUID, until: State, timeout_s: float) -> Dispatch:
@@ -208,7 +213,7 @@ class Dispatcher:
             decided = reconcile.reconcile(
                 session.record,
                 [held for held in registration.in_force if held.dispatch_id not in unsure],
-                known=found | at_hand | open_here,
+                known=open_here | {i: r for i, r in (found | at_hand).items() if i not in open_here},
                 remembers=session.remembers and registration.first_seq <= stored_seq + 1,
                 now=now,
             )
@@ -216,7 +221,7 @@ class Dispatcher:
             for record in decided.records:
                 self._records.install(record)
             self._records.settle(site_id, now)
-            self._hand_over(site_id, recorded=recorded)
+            self._handover.hand_over(site_id, recorded=recorded)
             for cancellation in decided.cancellations:
                 session.link.cancel(cancellation)
 
@@ -271,9 +276,7 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Do what falls due, for as long as the headend runs."""
-        await asyncio.gather(
-            self._expiry.run(), self._patience.run(), self._gone.run(), self._hand_over_again()
-        )
+        await asyncio.gather(self._expiry.run(), self._gone.run(), self._handover.run())
 
     def release_waiters(self) -> None:
         """The headend is stopping: whoever waits for a state gets the record as it is."""
@@ -312,13 +315,9 @@ class Dispatcher:
     def _lock(self, site_id: UUID) -> asyncio.Lock:
         return self._locks.setdefault(site_id, asyncio.Lock())
 
-    def _ready_agents(self, asset_ids: Iterable[UUID]) -> dict[UUID, str]:
-        """Of those assets that may be commanded now, the agent that serves them."""
-        return {i: session.agent_id for i in asset_ids if (session := self._sessions.ready(i)) is not None}
-
     async def _stored(self, record: Dispatch) -> bool:
         """Store a new record before anything is sent; ``False`` if the store is away and it waits in memory."""
-        agents = self._ready_agents(part.asset_id for part in record.allocations)
+        agents = self._handover.ready_agents(part.asset_id for part in record.allocations)
         if await self._ahead.new(record, agents, self._clock.now()):
             return True
         if self._later.dispatches_waiting >= UNSTORED_DISPATCHES:
@@ -337,78 +336,3 @@ class Dispatcher:
                 field="id",
             )
         return self._records.with_measured(known)
-
-    def _hand_over(self, site_id: UUID, *, recorded: bool) -> None:
-        """Deliver what waits at a site; what was never sent only if that is ``recorded``, else later."""
-        for record in self._records.open_at(site_id):
-            if recorded or record.stage.at(State.SENT) is not None:
-                self._deliver_or_wait(record)
-        if recorded:
-            self._held_back.discard(site_id)
-        else:
-            self._held_back.add(site_id)
-
-    async def _hand_over_again(self) -> None:
-        """Try again what could not be recorded, every few seconds; a try that is missed is not made up for."""
-        while True:
-            await self._clock.sleep_until(self._clock.monotonic() + HAND_OVER_AGAIN_S)
-            for site_id in tuple(self._held_back):
-                async with self._lock(site_id):
-                    agents = self._ready_agents(a.id for a in self._fleet.inventory.assets_of(site_id))
-                    records = self._records.open_at(site_id)
-                    recorded = await self._ahead.waiting(records, agents, self._clock.now())
-                    self._hand_over(site_id, recorded=recorded)
-
-    def _deliver_or_wait(self, record: Dispatch) -> None:
-        """Hand over what waits; a site's split first waits a little for the rest of the site's agents."""
-        queued = [part.asset_id for part in record.allocations if part.state is State.QUEUED]
-        served = [asset_id for asset_id in queued if self._sessions.ready(asset_id) is not None]
-        if len(served) == len(queued) or not record.split_open:
-            self._deliver(record.id)
-        elif served and self._patience.left_s(record.id) <= 0:
-            self._patience.start(record.id, PATIENCE_S)
-
-    def _deliver(self, dispatch_id: UUID) -> None:
-        record = self._records.open(dispatch_id)
-        expires_in_s = self._expiry.left_s(dispatch_id)
-        if record is None or expires_in_s <= 0:
-            return
-        delivery = planning.plan_delivery(
-            record,
-            fleet=self._fleet,
-            sessions=self._sessions,
-            weighting=self._weighting,
-            expires_in_s=expires_in_s,
-        )
-        if delivery.made is not None:
-            record = record.with_split(delivery.made)
-            assets = self._fleet.inventory.assets
-            names = {share.asset_id: assets[share.asset_id].name for share in delivery.made.shares}
-            log_split(record.id, delivery.made, names)
-        now = self._clock.now()
-        refused, agents = dict(delivery.refused), dict[UUID, str]()
-        for session, command in delivery.commands:
-            if session.link.command(command):
-                agents |= dict.fromkeys(command.asset_ids, session.agent_id)
-            else:
-                refused |= dict.fromkeys(command.asset_ids, "agent_busy")
-        for reason, asset_ids in _by_value(refused).items():
-            record = record.moved(Transition(State.REJECTED, now, HEADEND, reason), asset_ids)
-        record = record.moved(Transition(State.SENT, now, HEADEND), agents, agents=agents)
-        self._records.install(record)
-
-    def _send_cancel(self, dispatch_id: UUID) -> None:
-        record = self._records.open(dispatch_id)
-        if record is None:
-            return
-        told = {p.asset_id: p.agent_id for p in record.allocations if not p.state.final and p.agent_id}
-        for agent_id, asset_ids in _by_value(told).items():
-            if (session := self._sessions.connected(agent_id)) is not None:
-                session.link.cancel(Cancellation(dispatch_id, tuple(asset_ids)))
-
-
-def _by_value(values: Mapping[UUID, str]) -> Mapping[str, Sequence[UUID]]:
-    grouped: dict[str, list[UUID]] = {}
-    for asset_id, value in values.items():
-        grouped.setdefault(value, []).append(asset_id)
-    return grouped

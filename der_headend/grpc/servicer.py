@@ -1,19 +1,23 @@
 """One agent's stream: introduction, then records up and commands down until either side ends it.
 
-The servicer decodes and hands on; what a message means is decided by ``sessions``, ``dispatcher`` and ``ingest``. A
-record that can't be decoded is set aside and the stream goes on; a stream that does not begin with a valid
-registration is refused with the reason.
+The servicer decodes and hands on; what a message means is decided by ``admissions``, ``sessions``, ``dispatcher`` and
+``ingest``. A record that can't be decoded is set aside and the stream goes on; a stream that does not begin with a
+valid registration is refused with the reason.
 """
 
 import asyncio
+from contextlib import suppress
+from dataclasses import replace
 from typing import TypeAlias
 from uuid import UUID
 
 from grpc import aio
 
-from der_core.errors import Conflict, Rejected, Unavailable
+from der_core.errors import Conflict, DerError, Rejected, Unavailable
+from der_core.events import EventKind
 from der_core.registration import Registration
-from der_headend.alarms import Alarms
+from der_headend.admissions import Admissions
+from der_headend.alarms import OWN, Alarms
 from der_headend.dispatcher import Dispatcher
 from der_headend.grpc.link import StreamLink
 from der_headend.ingest import Ingest
@@ -46,6 +50,7 @@ class AgentLink(AgentLinkServicer):
         self,
         *,
         sessions: Sessions,
+        admissions: Admissions,
         dispatcher: Dispatcher,
         ingest: Ingest,
         turns: Turns,
@@ -55,6 +60,7 @@ class AgentLink(AgentLinkServicer):
         room: int,
     ) -> None:
         self._sessions = sessions
+        self._admissions = admissions
         self._dispatcher = dispatcher
         self._ingest = ingest
         self._turns = turns
@@ -62,21 +68,16 @@ class AgentLink(AgentLinkServicer):
         self._clock = clock
         self._version = version
         self._nearly_full = int(NEARLY_FULL * room)
+        self._coming: dict[str, _Context] = {}
 
     async def Connect(self, request_iterator: object, context: _Context) -> None:
         """Serve one agent until its stream ends."""
         peer = context.peer().partition(":")[2]
-        try:
-            registration = await self._introduction(context)
-            if registration is None:
-                _log.debug("agent left before it registered", peer=peer)
-                return
-            stored_seq = await self._ingest.resume(registration.spool_id, first_seq=registration.first_seq)
-            self._sessions.check(registration)
-        except (Rejected, Conflict, Unavailable) as refusal:
-            _log.warning("agent refused", peer=peer, code=refusal.code, reason=refusal.detail)
-            await context.write(pb.Downlink(refused=pb.Refused(code=refusal.code, reason=refusal.detail)))
+        admitted = await self._admitted(context, peer)
+        if admitted is None:
             return
+        registration, stored_seq = admitted
+        del admitted
         link = StreamLink(clock=self._clock, write=context.write)
         session = self._sessions.open(registration, peer=peer, link=link)
         reason = LINK_LOST
@@ -97,29 +98,46 @@ class AgentLink(AgentLinkServicer):
             self._ingest.forget(session)
             self._turns.forget(session)
 
-    async def _introduction(self, context: _Context) -> Registration | None:
-        """What the agent says first; ``None`` if it leaves instead, because it had to wait too long perhaps."""
+    async def _admitted(self, context: _Context, peer: str) -> tuple[Registration, int] | None:
+        """Who comes, and how far its spool is stored; ``None`` if it was refused or is not there any more."""
+        introduction = pb.Register()
         try:
-            async with asyncio.timeout(INTRODUCTION_S):
-                first: object = await context.read()
-        except TimeoutError:
-            raise Rejected("invalid", f"no registration within {INTRODUCTION_S:.0f} s") from None
-        if not isinstance(first, pb.Uplink):
+            said = await _introduction(context)
+            if said is None:
+                _log.debug("agent left before it registered", peer=peer)
+                return None
+            introduction = said
+            registration = registration_from_wire(introduction)
+            stored_seq = await self._stored_seq(registration, context)
+            if stored_seq is None:
+                _log.debug("stream overtaken by a newer one of its agent", agent_id=registration.agent_id)
+                return None
+            self._admissions.check(registration)
+        except (Rejected, Conflict, Unavailable) as refusal:
+            self._admissions.refused(introduction, refusal, peer=peer)
+            await _refuse(context, refusal)
             return None
-        if first.WhichOneof("message") != "register":
-            raise Rejected("invalid", "the first message must be `register`", field="register")
-        return registration_from_wire(first.register)
+        return registration, stored_seq
+
+    async def _stored_seq(self, registration: Registration, context: _Context) -> int | None:
+        """How far a spool is stored; ``None`` if a newer stream of the same agent has come while the store was asked.
+
+        The older one must not open its session then: it would replace that of the newer one.
+        """
+        self._coming[registration.agent_id] = context
+        try:
+            stored_seq = await self._ingest.resume(registration.spool_id, first_seq=registration.first_seq)
+            return stored_seq if self._coming.get(registration.agent_id) is context else None
+        finally:
+            if self._coming.get(registration.agent_id) is context:
+                del self._coming[registration.agent_id]
 
     def _welcome(self, session: Session, registration: Registration, peer: str) -> None:
         if not session.remembers:
-            for cleared in self._alarms.left_behind(
-                registration.site_id,
-                session.record.asset_ids,
-                agent_id=session.agent_id,
-                whole_site=self._sessions.whole_site(session.record),
-                heard_at=self._sessions.heard_before(session),
-            ):
-                self._ingest.note(cleared, agent_id=session.agent_id)
+            heard_at = self._sessions.heard_before(session)
+            asset_ids = session.record.asset_ids
+            for cleared in self._alarms.left_behind(registration.site_id, asset_ids, heard_at=heard_at):
+                self._ingest.note(cleared)
         _log.info(
             "agent connected",
             agent_id=session.agent_id,
@@ -134,12 +152,7 @@ class AgentLink(AgentLinkServicer):
                 "hardly any room for further agents; raise the limit of open files (ulimit -n) and restart",
                 connected=self._nearly_full,
             )
-        if differences := self._sessions.differences(registration):
-            _log.warning(
-                "agent and headend know its assets differently; the headend shows its own inventory",
-                agent_id=session.agent_id,
-                differences=differences,
-            )
+        self._admissions.accepted(registration)
 
     def _registered(self, session_id: UUID, stored_seq: int) -> pb.Registered:
         return pb.Registered(
@@ -190,12 +203,7 @@ class AgentLink(AgentLinkServicer):
                 case "frame":
                     self._ingest.frame(session, seq, record.frame)
                 case "event":
-                    event = event_from_wire(
-                        record.event,
-                        site_id=session.registration.site_id,
-                        assets=session.record.asset_ids,
-                    )
-                    self._ingest.event(session, seq, event)
+                    self._event(session, seq, record.event)
                 case "report":
                     self._dispatcher.reported(session, report_from_wire(record.report))
                     self._ingest.report(session, seq)
@@ -204,6 +212,15 @@ class AgentLink(AgentLinkServicer):
         except WireInvalid as invalid:
             _log.debug("record refused", agent_id=session.agent_id, seq=seq, reason=invalid.detail)
             self._ingest.set_aside(session, seq, invalid.code)
+
+    def _event(self, session: Session, seq: int, message: pb.Event) -> None:
+        about = session.record
+        event = event_from_wire(message, site_id=about.site_id, assets=about.asset_ids)
+        if event.kind is not EventKind.NOTICE and event.code.startswith(OWN):
+            self._ingest.set_aside(session, seq, "code_of_the_headend")
+            return
+        asset_id = self._sessions.place(about) if event.asset_id is None else event.asset_id
+        self._ingest.event(session, seq, replace(event, asset_id=asset_id))
 
     def _heartbeat(self, session: Session, message: pb.Heartbeat) -> None:
         received_at = self._clock.now()
@@ -223,3 +240,22 @@ class AgentLink(AgentLinkServicer):
         self._ingest.heartbeat(heartbeat)
         self._sessions.beat(session, heartbeat)
         self._turns.beat(session)
+
+
+async def _introduction(context: _Context) -> pb.Register | None:
+    """What the agent says first; ``None`` if it leaves instead, because it had to wait too long perhaps."""
+    try:
+        async with asyncio.timeout(INTRODUCTION_S):
+            first: object = await context.read()
+    except TimeoutError:
+        raise Rejected("invalid", f"no registration within {INTRODUCTION_S:.0f} s") from None
+    if not isinstance(first, pb.Uplink):
+        return None
+    if first.WhichOneof("message") != "register":
+        raise Rejected("invalid", "the first message must be `register`", field="register")
+    return first.register
+
+
+async def _refuse(context: _Context, refusal: DerError) -> None:
+    with suppress(aio.UsageError):  # it has not waited for the answer
+        await context.write(pb.Downlink(refused=pb.Refused(code=refusal.code, reason=refusal.detail)))

@@ -144,6 +144,8 @@ _FRAMEWORK_CODES: Mapping[int, tuple[str, str]] = {
 
 
 def _refused_by_framework(error: HTTPException) -> Answer:
+    if isinstance(error.__cause__, DerError):  # what we raised while the framework read the body
+        return answer_to(error.__cause__)
     status = HTTPStatus(error.status_code)
     code, detail = _FRAMEWORK_CODES.get(status, (status.name.lower(), str(error.detail)))
     return Answer(status, code, detail, headers=error.headers or {})

@@ -54,7 +54,7 @@ class Services:
     @cached_property
     def live(self) -> Live:
         """The live state as JSON."""
-        return Live(fleet=self.fleet, sessions=self.sessions, alarms=self.alarms)
+        return Live(fleet=self.fleet, sessions=self.sessions, alarms=self.alarms, clock=self.clock)
 
     @cached_property
     def fanout(self) -> Fanout:

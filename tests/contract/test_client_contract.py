@@ -75,7 +75,19 @@ def test_a_site_is_the_sum_of_its_assets(headend: Headend, client: HeadendClient
     assert (site["current_mw"], site["soc_mwhr"], site["capacity_mwhr"]) == (10.0, 84.0, 200.0)
     assert (site["headroom_up_mw"], site["headroom_down_mw"]) == (70.0, 110.0)
     assert (site["assets_online"], site["assets_total"], len(site["assets"])) == (3, 3, 3)
+    assert (site["assets_heard"], site["unheard_since"], site["soc_pct"]) == (3, None, 42.0)
     assert [site["assets"] for site in client.sites(with_assets=False)] == [[], []]
+
+
+def test_what_is_not_heard_is_in_no_sum(headend: Headend, client: HeadendClient) -> None:
+    headend.measure(BATTERY_A, current_mw=10.0)
+    newest = client.telemetry(BATTERY_A)["timestamp"]
+    headend.disconnect(GATEWAY_SITE, "link lost")
+    site = client.site(GATEWAY_SITE)
+    sums = ("current_mw", "soc_mwhr", "soc_pct", "headroom_up_mw", "headroom_down_mw")
+    assert [site[name] for name in sums] == [None] * 5  # type: ignore[literal-required]  # from a tuple above
+    assert (site["assets_online"], site["assets_heard"], site["unheard_since"]) == (0, 0, newest)
+    assert client.asset(BATTERY_A)["current_mw"] == 10.0
 
 
 def test_lists_come_in_pages(client: HeadendClient, by_twos: HeadendClient) -> None:

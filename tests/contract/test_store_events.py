@@ -83,6 +83,16 @@ async def test_open_alarms_are_those_raised_and_not_cleared(stores: Stores) -> N
     assert await stores.events.open_alarms() == [StoredEvent(raised, records.at(20)), StoredEvent(again[2])]
 
 
+async def test_of_open_alarms_the_order_counts_in_which_they_came_for_clocks_differ(stores: Stores) -> None:
+    first, cleared = records.event(10, kind=EventKind.RAISED), records.event(20, kind=EventKind.CLEARED)
+    by_a_late_clock = records.event(5, kind=EventKind.RAISED)
+    await put(stores, first)
+    await put(stores, cleared, by_a_late_clock)
+    assert await stores.events.open_alarms() == [StoredEvent(by_a_late_clock)]
+    await put(stores, records.event(1, kind=EventKind.CLEARED))
+    assert await stores.events.open_alarms() == []
+
+
 async def test_malformed_cursor_is_rejected(stores: Stores) -> None:
     with pytest.raises(Rejected, match="cursor"):
         await stores.events.page(EventQuery(limit=10, cursor="nonsense"))

@@ -129,7 +129,7 @@ def test_more_records_in_one_message_than_the_headend_takes_end_the_session(syst
         agent.send(pb.Uplink(records=pb.Records(records=together)))
         with pytest.raises(StopIteration):
             agent.receive()
-    (session, *_) = system.get("/agents", agent_id="raw")[0]["sessions"]
+    (session, *_) = system.get("/agents")[0]["sessions"]
     assert session["reason"] == f"more than {most} records in one message"
 
 

@@ -74,7 +74,7 @@ def test_the_fleet_is_live_takes_a_dispatch_and_ctrl_c_ends_everything(demo: Dem
     assert len(children) == 3
     fleet = {line.split()[0]: line for line in demo.program.stdout if "-BESS-" in line}
     assert len(fleet) == 5
-    assert all(line.rstrip().endswith("idle") for line in fleet.values())
+    assert all(" idle " in line for line in fleet.values())
     assert any(
         "dispatch --site Gateway-Test --mw 12" in line and demo.url in line for line in demo.program.stdout
     )
@@ -126,6 +126,27 @@ def test_a_process_that_dies_ends_the_demo_and_is_named(demo: Demo) -> None:
     assert demo.program.wait(deadline_s=8) == 1
     assert "Error: headend was ended by SIGKILL; the rest is being stopped" in demo.program.stderr
     assert gone(children)
+
+
+def test_an_agent_that_dies_is_named_and_the_demo_goes_on_without_it(demo: Demo) -> None:
+    def connected() -> list[str]:
+        agents = httpx.get(f"{demo.url}/agents").json()
+        return [agent["site_name"] for agent in agents if agent["connected"]]
+
+    victim = next(each for each in demo.processes() if "edge_agent" in each.cmdline())
+    site = {entry["id"]: entry["name"] for entry in httpx.get(f"{demo.url}/sites").json()}[
+        victim.environ()["SITE_ID"]
+    ]
+    victim.kill()
+    demo.program.wait_for(f"^{site} was ended by SIGKILL. The demo goes on without it", deadline_s=8)
+    wait_until(lambda: len(connected()) == 1, what="the loss of its link")
+    back = demo.program.wait_for(f"HEADEND_GRPC={demo.grpc} .* -m edge_agent$")
+    with Program("sh", "-c", f"exec env {back}"):
+        wait_until(lambda: len(connected()) == 2, what="the agent that was brought back")
+    demo.program.send(signal.SIGINT)
+    assert demo.program.wait(deadline_s=8) == 0
+    assert demo.program.stdout[-1].startswith("Stopped: headend, ")
+    assert site not in demo.program.stdout[-1]
 
 
 def test_a_demo_that_is_killed_leaves_no_orphan(demo: Demo) -> None:

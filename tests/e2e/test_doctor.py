@@ -4,6 +4,8 @@ Only the processes that a test has started are looked at: other systems may run 
 """
 
 import json
+import os
+import socket
 import sys
 import tarfile
 from collections.abc import Iterator
@@ -112,6 +114,20 @@ def test_inventories_differ(system: System, tmp_path: Path) -> None:
     agent = system.start_agent(GATEWAY | {"ASSETS_PATH": str(other)})
     found = wrong(verdicts(system.url, system.headend, agent))
     assert "GT-BESS-A has max_mw 50, the headend has 60" in found["Inventories of headend and agent differ"]
+
+
+def test_a_port_that_another_program_has_for_a_connection_of_its_own() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        far = listener.getsockname()
+        with socket.create_connection(far) as calling:
+            port = calling.getsockname()[1]
+            found = wrong(verdicts(nowhere(), HEADEND_GRPC_ADDR=f"127.0.0.1:{port}"))
+    assert found["Port already in use"].startswith(
+        f"the headend does not run, and could not listen on 127.0.0.1:{port} (HEADEND_GRPC_ADDR): "
+    )
+    assert (
+        f"(pid {os.getpid()}) has it for its connection to 127.0.0.1:{far[1]}" in found["Port already in use"]
+    )
 
 
 def test_the_same_agent_twice(system: System) -> None:

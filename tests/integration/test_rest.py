@@ -165,16 +165,35 @@ async def test_site_sums_up_what_is_known(client: httpx.AsyncClient, world: Worl
     await send(
         world, session, 1, current_mw=[10, -5, float("nan")], soc_pct=[50, 10, 50], soc_mwhr=[60, 4, 20]
     )
-    world.alarms.note(records.event(0, kind=EventKind.RAISED), agent_id="a")
+    world.alarms.note(records.event(0, kind=EventKind.RAISED))
     site = one(Site, await client.get(f"/sites/{SITE}"))
     assert (site["name"], site["location"]) == ("Gateway-Test", "Local")
-    assert (site["current_mw"], site["soc_mwhr"], site["capacity_mwhr"]) == (5.0, 84.0, 200.0)
+    assert (site["current_mw"], site["soc_mwhr"], site["capacity_mwhr"]) == (5.0, 64.0, 200.0)
     assert (site["assets_online"], site["assets_total"], site["alarms"]) == (2, 3, 1)
+    assert (site["assets_heard"], site["unheard_since"], site["soc_pct"]) == (2, None, 40.0)
     assert site["headroom_up_mw"] == pytest.approx(
         (60 - 10) + (0 + 5)
     )  # B is at its least SOC: it can't discharge
     assert site["headroom_down_mw"] == pytest.approx((10 + 60) + (-5 + 20))
     assert [asset["id"] for asset in site["assets"]] == [str(A), str(B), str(C)]
+
+
+async def test_a_site_is_the_sum_of_what_is_heard(client: httpx.AsyncClient, world: World) -> None:
+    session = await world.connect(gateway())
+    await send(world, session, 1, current_mw=[10, -5, 2], soc_mwhr=[60, 4, 20])
+    world.clock.advance(10)
+    world.show({A: 11.0})
+    world.clock.advance(10)
+    site = one(Site, await client.get(f"/sites/{SITE}"))
+    assert (site["current_mw"], site["soc_mwhr"], site["soc_pct"]) == (11.0, 60.0, 50.0)
+    assert (site["headroom_up_mw"], site["headroom_down_mw"]) == (49.0, 71.0)
+    assert (site["assets_online"], site["assets_heard"], site["assets_total"]) == (3, 1, 3)
+    assert site["unheard_since"] == "2026-06-01T12:00:00.000000Z"
+    world.sessions.close(session.id, "test")
+    site = one(Site, await client.get(f"/sites/{SITE}"))
+    assert (site["current_mw"], site["soc_mwhr"], site["headroom_up_mw"]) == (None, None, None)
+    assert (site["assets_online"], site["assets_heard"]) == (0, 0)
+    assert site["unheard_since"] == "2026-06-01T12:00:10.000000Z"
 
 
 async def test_sites(client: httpx.AsyncClient) -> None:

@@ -69,6 +69,10 @@ _ASSET = f'"asset_id":"{A}"'
         (f'{{{_ASSET},"mw":5,"ttl_s":604801}}', "invalid_value", "ttl_s"),
         (f'{{{_ASSET},"mw":5,"until":"noon"}}', "unknown_field", "until"),
         (f'{{{_ASSET},"mw":5,"\\ud800":1}}', "invalid_body", None),
+        (f'{{{_ASSET},"mw":1,"mw":5}}', "repeated_field", "mw"),
+        (f'{{{_ASSET},"mw":1,"m\\u0077":5}}', "repeated_field", "mw"),
+        (f'{{{_ASSET},"mw":5,"x":{{"y":1,"y":1}}}}', "repeated_field", "y"),
+        (f'{{{_ASSET},"mw":5,"\\ud800":1,"\\ud800":1}}', "repeated_field", "\\ud800"),
         (f'{{{_ASSET},"mw":5,"id":"1"}}', "invalid_uuid", "id"),
         (f'{{{_ASSET},"mw":5,"id":"\\ud800"}}', "invalid_value", "id"),
         ('{"asset_id":"GT-BESS-A","mw":5}', "invalid_uuid", "asset_id"),
@@ -210,6 +214,42 @@ async def test_wrong_idempotency_key(client: httpx.AsyncClient, key: str) -> Non
     body = {"site_id": str(SITE), "mw": 5}
     response = await client.post("/dispatch", json=body, headers={"Idempotency-Key": key})
     problem(response, 422, "invalid_value", "Idempotency-Key")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "field", "said"),
+    [
+        ("GET", "/assets?limt=5", "limt", "it has site_id, limit, cursor"),
+        ("GET", f"/telemetry/{A}/history?asset={A}", "asset", "it has start, end, resolution, limit, cursor"),
+        ("GET", f"/assets/{A}?site_id={SITE}", "site_id", "it has none"),
+        ("GET", "/stream?telemetry=5", "telemetry", "it has telemetry_s, site_id, asset_id"),
+        ("POST", "/dispatch?asset_id=1", "asset_id", "it has wait, timeout_s"),
+        ("DELETE", f"/dispatch/{A}?force=1", "force", "it has timeout_s"),
+        ("GET", f"/assets?{'x' * 300}=1", f"{'x' * 100}…", "it has site_id, limit, cursor"),
+        ("GET", "/assets?=5", "", "it has site_id, limit, cursor"),
+    ],
+)
+async def test_a_parameter_that_there_is_not(
+    client: httpx.AsyncClient, method: str, path: str, field: str, said: str
+) -> None:
+    detail = problem(await client.request(method, path), 422, "unknown_parameter", field)
+    assert detail == f"{field}: is not a parameter of this route; {said}"
+
+
+async def test_a_parameter_that_is_given_twice(client: httpx.AsyncClient) -> None:
+    problem(await client.get("/assets?limit=5&limit=6"), 422, "repeated_parameter", "limit")
+
+
+async def test_every_route_of_the_api_is_strict_and_what_others_call_with_words_of_their_own_is_not(
+    client: httpx.AsyncClient,
+) -> None:
+    paths = (await client.get("/openapi.json")).json()["paths"]
+    lenient = {"/healthz", "/readyz", "/metrics"}
+    for path, methods in paths.items():
+        for method in methods if path not in lenient else ():
+            problem(await client.request(method, f"{path}?x=1"), 422, "unknown_parameter", "x")
+    for path in (*lenient, "/", "/docs", "/openapi.json"):
+        assert (await client.get(f"{path}?probe=1")).status_code in {200, 503}
 
 
 async def test_unknown_routes_and_methods(client: httpx.AsyncClient) -> None:

@@ -13,6 +13,7 @@ from der_core.lifecycle import State
 from der_core.registration import AgentMode, RegisteredAsset, Registration
 from der_core.signals import CORE_SIGNALS
 from der_headend.absences import Absences
+from der_headend.admissions import Admissions
 from der_headend.alarms import Alarms
 from der_headend.announcements import Announcements
 from der_headend.dispatcher import Dispatcher
@@ -136,7 +137,18 @@ class World:
             closed=self._closed,
         )
         self.absences = Absences(
-            sessions=self.sessions, alarms=self.alarms, events=self.ingest, clock=self.clock
+            sessions=self.sessions,
+            inventory=inventory,
+            alarms=self.alarms,
+            events=self.ingest,
+            clock=self.clock,
+        )
+        self.admissions = Admissions(
+            fleet=self.fleet,
+            sessions=self.sessions,
+            alarms=self.alarms,
+            events=self.ingest,
+            clock=self.clock,
         )
         self.dispatcher = Dispatcher(
             fleet=self.fleet,
@@ -149,6 +161,7 @@ class World:
         )
         self.link = AgentLink(
             sessions=self.sessions,
+            admissions=self.admissions,
             dispatcher=self.dispatcher,
             ingest=self.ingest,
             turns=self.turns,
@@ -168,7 +181,7 @@ class World:
     async def connect(self, registration: Registration, link: NotingLink | None = None) -> Session:
         """What the servicer does when an agent registers."""
         stored_seq = await self.ingest.resume(registration.spool_id, first_seq=registration.first_seq)
-        self.sessions.check(registration)
+        self.admissions.check(registration)
         session = self.sessions.open(registration, peer="127.0.0.1:1", link=link or NotingLink())
         await self.dispatcher.connected(session, stored_seq=stored_seq)
         return session

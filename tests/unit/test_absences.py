@@ -1,45 +1,45 @@
-"""The alarm of an agent that is lost: when it is raised and cleared, and that a crowd of agents makes few events."""
+"""What is told of an agent that is lost, when it is raised and cleared, and that a crowd of agents makes few events."""
 
 from uuid import UUID, uuid4
 
 import pytest
 
-from der_core.events import EventKind, Severity
-from der_headend import absences
-from der_headend.absences import GRACE_S, LOOK_S
+from der_core.events import Event, EventKind, Severity
+from der_headend import absences, own_alarms
+from der_headend.absences import AGAIN_S, GRACE_S, LOOK_S, NOTICED_AFTER_S
+from der_headend.own_alarms import WITHIN_S
 from der_headend.ports import EventQuery
 from der_headend.sessions import CLOSED_BY_AGENT, HEADEND_STOPPING, HEARTBEAT_MISSED, LINK_LOST
-from der_headend.store.memory import MemoryStore
 from kit.headend import SITE, A, B, C, World, gateway
 
 
 class Watched(World):
     """A headend that looks for who is lost."""
 
-    def __init__(self, store: MemoryStore | None = None) -> None:
-        super().__init__(store=store)
-        self.began_at = self.clock.now()
-
     async def comes_and_goes(self, *asset_ids: UUID, agent_id: str = "lost", reason: str = LINK_LOST) -> None:
         session = await self.connect(gateway(*asset_ids, agent_id=agent_id))
         self.sessions.close(session.id, reason)
 
-    async def after(self, seconds: float) -> list[tuple[EventKind, UUID | None]]:
-        """What was told about agents until then, oldest first."""
-        for _ in range(int(seconds / LOOK_S)):
-            self.clock.advance(LOOK_S)
-            self.absences.look(since=self.began_at)
+    async def told(self, *kinds: EventKind) -> list[Event]:
+        """What was told of those kinds, oldest first."""
         await self.ingest.flush()
         found = (await self.store.events.page(EventQuery(limit=1000))).items
-        return [(stored.event.kind, stored.event.asset_id) for stored in reversed(found)]
+        return [stored.event for stored in reversed(found) if stored.event.kind in kinds]
+
+    async def after(self, seconds: float) -> list[tuple[EventKind, UUID | None]]:
+        """Which alarms were raised and cleared until then, oldest first."""
+        for _ in range(int(seconds / LOOK_S)):
+            self.clock.advance(LOOK_S)
+            self.absences.look()
+        told = await self.told(EventKind.RAISED, EventKind.CLEARED)
+        return [(event.kind, event.asset_id) for event in told]
 
     async def restarted(self) -> "Watched":
         """The next run of this headend, with what is stored of this one."""
         for session_id in list(self.sessions.live):
             self.sessions.close(session_id, HEADEND_STOPPING)
-        other = Watched(self.store)
+        other = Watched(store=self.store)
         other.clock.advance((self.clock.now() - other.clock.now()).total_seconds())
-        other.began_at = other.clock.now()
         other.session_changes.extend(self.session_changes)
         newest = {record.session_id: record for record in self.session_changes}
         other.sessions.restore(reversed(newest.values()))
@@ -56,7 +56,7 @@ async def test_an_agent_that_stays_away_is_an_alarm_until_it_is_back() -> None:
     (alarm,) = world.alarms.active()
     assert (alarm.event.code, alarm.event.severity) == ("agent_disconnected", Severity.WARNING)
     assert alarm.event.message == (
-        "agent lost has not been back since its session ended (link lost), last heard 2026-06-01 12:00:00 UTC"
+        "Gateway-Test: not heard since 2026-06-01 12:00:00 UTC (link lost), agent lost of 3 assets"
     )
     assert world.absences.missed == 1
     await world.connect(gateway(agent_id="lost"))
@@ -68,6 +68,65 @@ async def test_the_alarm_of_an_agent_of_one_asset_is_that_asset_s() -> None:
     world = Watched()
     await world.comes_and_goes(B)
     assert await world.after(2 * GRACE_S) == [(EventKind.RAISED, B)]
+    (alarm,) = world.alarms.active()
+    assert alarm.event.message == (
+        "GT-BESS-B at Gateway-Test: not heard since 2026-06-01 12:00:00 UTC (link lost), agent lost"
+    )
+
+
+async def test_a_notice_says_at_once_that_an_agent_is_gone_and_not_again_while_its_link_flaps() -> None:
+    world = Watched()
+    for _ in range(3):
+        await world.comes_and_goes(B)
+        await world.after(LOOK_S)
+    (notice,) = await world.told(EventKind.NOTICE)
+    assert (notice.code, notice.severity, notice.asset_id) == ("agent_link_lost", Severity.INFO, B)
+    assert notice.message == (
+        "GT-BESS-B at Gateway-Test: not heard since 2026-06-01 12:00:00 UTC (link lost), agent lost; "
+        "an alarm follows unless it is back within 120 s"
+    )
+    await world.after(AGAIN_S)
+    session = await world.connect(gateway(B, agent_id="lost"))
+    await world.after(LOOK_S)
+    world.sessions.close(session.id, LINK_LOST)
+    await world.after(LOOK_S)
+    assert len(await world.told(EventKind.NOTICE)) == 2
+
+
+async def test_of_an_agent_that_is_back_at_once_there_is_no_notice() -> None:
+    world = Watched()
+    await world.comes_and_goes(B)
+    world.clock.advance(NOTICED_AFTER_S / 2)
+    world.absences.look()
+    await world.connect(gateway(B, agent_id="lost"))
+    await world.after(LOOK_S)
+    assert await world.told(EventKind.NOTICE) == []
+
+
+async def test_of_a_crowd_only_so_many_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(absences, "NOTICES", 2)
+    world = Watched()
+    for asset_id in (A, B, C):
+        await world.comes_and_goes(asset_id, agent_id=str(asset_id))
+    await world.after(AGAIN_S / 2)
+    assert {event.asset_id for event in await world.told(EventKind.NOTICE)} == {A, B}
+
+
+async def test_after_a_restart_of_the_headend_there_is_no_notice() -> None:
+    world = Watched()
+    await world.connect(gateway())
+    again = await world.restarted()
+    await again.after(LOOK_S)
+    assert await again.told(EventKind.NOTICE) == []
+
+
+async def test_a_clock_that_is_set_makes_nobody_lost() -> None:
+    world = Watched()
+    await world.comes_and_goes()
+    world.clock.step_wall_time(10 * GRACE_S)
+    assert await world.after(GRACE_S - LOOK_S) == []
+    world.clock.step_wall_time(-20 * GRACE_S)
+    assert await world.after(10 * LOOK_S) == [(EventKind.RAISED, None)]
 
 
 async def test_agents_that_flap_within_the_grace_time_leave_no_event_and_are_not_missed() -> None:
@@ -101,7 +160,7 @@ async def test_after_a_restart_agents_have_the_grace_time_to_come_back() -> None
     await again.connect(gateway(A, agent_id="comes"))
     assert await again.after(2 * LOOK_S) == [(EventKind.RAISED, B)]
     (alarm,) = again.alarms.active()
-    assert "has not been back since its session ended (headend is stopping)" in alarm.event.message
+    assert "(headend is stopping), agent stays away" in alarm.event.message
 
 
 async def test_an_alarm_of_an_earlier_run_is_neither_raised_again_nor_left() -> None:
@@ -128,7 +187,7 @@ async def test_an_alarm_of_an_earlier_run_that_nobody_misses_is_cleared() -> Non
 
 
 async def test_of_a_crowd_only_so_many_are_raised(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(absences, "RAISED_AT_ONCE", 2)
+    monkeypatch.setattr(own_alarms, "MOST", 2)
     world = Watched()
     for asset_id in (A, B, C):
         await world.comes_and_goes(asset_id, agent_id=str(asset_id))
@@ -136,8 +195,23 @@ async def test_of_a_crowd_only_so_many_are_raised(monkeypatch: pytest.MonkeyPatc
     assert world.absences.missed == 3
 
 
+async def test_while_a_crowd_comes_back_no_further_ones_are_raised_in_the_places_of_those_who_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(own_alarms, "MOST", 2)
+    world = Watched()
+    for asset_id in (A, B, C):
+        await world.comes_and_goes(asset_id, agent_id=str(asset_id))
+    await world.after(2 * GRACE_S)
+    await world.connect(gateway(A, agent_id=str(A)))
+    told = await world.after(2 * GRACE_S)
+    assert (told[2:], world.absences.missed) == ([(EventKind.CLEARED, A)], 2)
+    assert (await world.after(WITHIN_S))[3:] == [(EventKind.RAISED, C)]
+
+
 async def test_while_much_waits_for_the_store_nothing_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(absences, "EVENTS_WAITING", 2)
+    monkeypatch.setattr(own_alarms, "EVENTS_WAITING", 2)
+    monkeypatch.setattr(absences, "NOTICES", 0)
     world = Watched()
     for asset_id in (A, B, C):
         await world.comes_and_goes(asset_id, agent_id=str(asset_id))

@@ -8,11 +8,11 @@ from uuid import UUID, uuid4
 
 from der_core.events import EventKind
 from der_headend.alarms import AGENT_DISCONNECTED, LEFT_BEHIND, Alarms
-from der_headend.ports import Batch, EventQuery, StoredEvent
+from der_headend.ports import EventQuery, StoredEvent
 from der_wire._gen import agent_link_pb2 as pb
+from der_wire.registration import registration_to_wire
 from kit import records
-from kit.headend import OTHER_SITE, SITE, A, B, C, World
-from kit.raw_agent import registration
+from kit.headend import OTHER_SITE, SITE, A, B, C, World, gateway
 
 
 class Stream:
@@ -36,8 +36,7 @@ async def visit(
 ) -> None:
     """An agent of some assets connects, sends some events, and goes."""
     link: Any = world.link
-    introduction = registration(str(SITE), [str(asset_id) for asset_id in asset_ids])
-    introduction.spool_id = str(spool_id)
+    introduction = registration_to_wire(gateway(*asset_ids, agent_id=str(asset_ids[0]), spool_id=spool_id))
     sent = (pb.Uplink(record=pb.Record(seq=n, event=event)) for n, event in enumerate(events, start=1))
     await link.Connect(None, Stream(pb.Uplink(register=introduction), *sent))
     await world.ingest.flush()
@@ -75,22 +74,48 @@ async def test_what_a_new_spool_left_behind_is_cleared_for_good() -> None:
     cleared = [event for event in events if event.kind is EventKind.CLEARED]
     assert {(event.asset_id, event.code, event.message) for event in cleared} == {
         (A, "trip", LEFT_BEHIND),
-        (None, "spool_full", LEFT_BEHIND),
+        (A, "spool_full", LEFT_BEHIND),
     }
     assert {event.at for event in cleared} == {world.clock.now() - timedelta(seconds=60)}
 
 
 async def test_what_another_agent_of_the_site_has_raised_is_left_alone() -> None:
+    """An alarm about an agent itself is at the first of its assets, unless it serves all of the site."""
     world = World()
-    full = records.event(0, asset_id=None, kind=EventKind.RAISED, code="spool_full")
-    await world.store.commit(Batch(events=[full]))
-    world.alarms.restore([StoredEvent(full)])
-    await visit(world, uuid4())
-    assert [alarm.event for alarm in world.alarms.active()] == [full]
-    assert await after_a_restart(world) == ["spool_full"]
-    await visit(world, uuid4(), asset_ids=(A, B, C))
-    assert list(world.alarms.active()) == []
+    await visit(world, uuid4(), [raised(world, "spool_full", asset=None)], asset_ids=(C,))
+    await visit(world, uuid4(), [raised(world, "spool_full", asset=None)], asset_ids=(A, B))
+    assert {alarm.event.asset_id for alarm in world.alarms.active()} == {A, C}
+    again = World(store=world.store)
+    again.alarms.restore(await world.store.events.open_alarms())
+    await visit(again, uuid4(), asset_ids=(A, B))
+    assert [alarm.event.asset_id for alarm in again.alarms.active()] == [C]
+    assert await after_a_restart(again) == ["spool_full"]
+
+
+async def test_what_the_gateway_of_the_whole_site_has_raised_ends_with_its_successors() -> None:
+    world = World()
+    await visit(world, uuid4(), [raised(world, "spool_full", asset=None)], asset_ids=(A, B, C))
+    assert [alarm.event.asset_id for alarm in world.alarms.active()] == [None]
+    await visit(world, uuid4(), asset_ids=(A,))
     assert await after_a_restart(world) == []
+
+
+async def test_an_agent_has_no_say_in_the_alarms_of_the_headend() -> None:
+    world = World()
+    world.alarms.note(records.event(0, kind=EventKind.RAISED, code=AGENT_DISCONNECTED))
+    mine = raised(world, AGENT_DISCONNECTED)
+    mine.kind = pb.Event.KIND_CLEARED
+    await visit(world, uuid4(), [mine, raised(world, "refused_unknown_asset")])
+    assert [alarm.event.code for alarm in world.alarms.active()] == [AGENT_DISCONNECTED]
+    assert world.ingest.set_aside_counts == {"code_of_the_headend": 2}
+
+
+async def test_an_alarm_of_an_agent_whose_clock_is_late_is_there_after_a_restart() -> None:
+    world = World()
+    await visit(world, uuid4(), [raised(world, "trip")])
+    world.clock.advance(60.0)
+    await visit(world, uuid4(), [raised(world, "trip", ago_s=3600.0)])
+    assert [alarm.event.code for alarm in world.alarms.active()] == await after_a_restart(world) == ["trip"]
 
 
 async def test_what_still_holds_is_raised_again_though_it_happened_before_the_agent_could_connect() -> None:
@@ -113,20 +138,16 @@ def test_an_agents_alarm_of_an_earlier_run_ends_with_its_clearing() -> None:
     full = records.event(0, asset_id=None, kind=EventKind.RAISED, code="spool_full")
     alarms.restore([StoredEvent(full, records.at(1))])
     again = records.event(2, asset_id=None, kind=EventKind.RAISED, code="spool_full")
-    alarms.note(again, agent_id="gateway")
+    alarms.note(again)
     assert list(alarms.active()) == [StoredEvent(again)]
-    alarms.note(
-        records.event(3, asset_id=None, kind=EventKind.CLEARED, code="spool_full"), agent_id="gateway"
-    )
+    alarms.note(records.event(3, asset_id=None, kind=EventKind.CLEARED, code="spool_full"))
     assert alarms.count(SITE) == 0
 
 
 def test_the_headends_own_alarm_about_an_agent_is_none_that_the_agent_left_behind() -> None:
     alarms = Alarms()
-    alarms.note(
-        records.event(0, asset_id=None, kind=EventKind.RAISED, code=AGENT_DISCONNECTED), agent_id="gateway"
-    )
-    assert alarms.left_behind(SITE, [A], agent_id="gateway", whole_site=True, heard_at=None) == []
+    alarms.note(records.event(0, asset_id=None, kind=EventKind.RAISED, code=AGENT_DISCONNECTED))
+    assert alarms.left_behind(SITE, [A], heard_at=None) == []
 
 
 def test_alarms_of_one_id_and_different_places_are_the_first_of_them() -> None:
@@ -138,7 +159,7 @@ def test_alarms_of_one_id_and_different_places_are_the_first_of_them() -> None:
         first,
         replace(first, code="other", at=records.at(1)),
     ):
-        alarms.note(event, agent_id="gateway")
+        alarms.note(event)
     assert list(alarms.page(EventQuery(limit=10)).items) == [StoredEvent(first)]
-    alarms.note(replace(first, kind=EventKind.CLEARED), agent_id="gateway")
+    alarms.note(replace(first, kind=EventKind.CLEARED))
     assert list(alarms.page(EventQuery(limit=10)).items) == []

@@ -109,9 +109,7 @@ class TestPorts:
                 Wanted("gRPC", "--grpc", HostPort("127.0.0.1", free_port())),
             )
         (line,) = told
-        assert line.startswith(
-            f"port {port} on 127.0.0.1, which REST needs, is taken; most likely another headend"
-        )
+        assert line.startswith(f"port {port} on 127.0.0.1, which REST needs, is taken: ")
         assert "der demo --http 127.0.0.1:" in line
 
     def test_an_address_that_is_not_ours(self) -> None:

@@ -1,13 +1,17 @@
 """``der dispatch``: whom it commands, what it asks first, how it follows, and with which exit code it ends."""
 
 import json
+from datetime import datetime
 
 import httpx
 import pytest
 
 from der_cli.screen import UNKNOWN
+from der_cli.waiting import why_it_waits
+from der_client import HeadendClient
+from der_client.fake import BATTERY_A, CAMPUS_SITE
 from kit.fake_headend import SITE_ID, A, FakeHeadend, problem
-from kit.terminal import Terminal
+from kit.terminal import Desk, Terminal
 
 ORDER_ID = "0b5f3a52-6a4c-4f3e-9d3a-0d6c1f6f7a10"
 
@@ -69,7 +73,9 @@ def test_an_end_that_was_not_wished_is_exit_code_1_with_the_reason(terminal: Ter
     terminal.headend.course, terminal.headend.reason = ("queued", end), "soc_at_minimum"
     result = terminal.der("dispatch", "--asset", A, "--mw", "5")
     assert result.exit_code == 1
-    assert f"The dispatch was not carried out: it is {end}: soc_at_minimum." in result.stderr
+    why = "at its lowest SOC, cannot discharge; charge it first (soc_at_minimum)"
+    assert f"The dispatch was not carried out: it is {end}: {why}." in result.stderr
+    assert why in result.stdout
 
 
 def test_a_dispatch_that_is_over_when_it_is_looked_at_was_carried_out(terminal: Terminal) -> None:
@@ -214,3 +220,63 @@ class TestLinkTrouble:
         result = Terminal(fake).der("dispatch", "--asset", A, "--mw", "5", "--id", ORDER_ID)
         assert result.exit_code == code
         assert f"No longer following; dispatch {ORDER_ID} goes on without this command." in result.stderr
+
+
+class TestWaiting:
+    """A dispatch to an agent that is away says why it is queued, and what becomes of it."""
+
+    @pytest.fixture
+    def desk(self) -> Desk:
+        return Desk()
+
+    def test_of_an_agent_that_was_lost(self, desk: Desk) -> None:
+        desk.headend.disconnect(CAMPUS_SITE)
+        result = desk.der("dispatch", "--site", "Campus-Test", "--mw", "5", "--no-wait")
+        assert result.exit_code == 0
+        assert result.stderr == (
+            "The agent of Campus-Test is not connected, since 12:00:00 UTC (0 s ago). The dispatch waits, and is "
+            "handed over when it connects; if that is not before 12:05:00 UTC, it expires.\n"
+        )
+
+    def test_nothing_is_said_of_one_that_is_there(self, desk: Desk) -> None:
+        assert desk.der("dispatch", "--site", "Campus-Test", "--mw", "5", "--no-wait").stderr == ""
+
+    def test_of_one_that_never_came_and_of_another_day(self) -> None:
+        fake = FakeHeadend()
+        with HeadendClient("http://headend", transport=fake.transport) as client:
+            record = client.dispatch(asset_id=A, mw=5)
+        now = datetime.fromisoformat("2025-12-31T23:00:00Z")
+        told = why_it_waits(record, [], now=now)
+        assert told is not None
+        assert told.startswith("No agent that serves this has connected yet. ")
+        assert "before 2026-01-01 12:05:00 UTC" in told
+
+
+class TestReasons:
+    """Why an asset gets less than its share."""
+
+    @pytest.mark.parametrize(
+        ("mw", "reason"), [("100", "clamped to max_mw +60.00"), ("-100", "clamped to min_mw -60.00")]
+    )
+    @pytest.mark.parametrize("more", [["--preview"], ["--no-wait"]], ids=lambda more: more[0])
+    def test_its_limits(self, mw: str, reason: str, more: list[str]) -> None:
+        shown = Desk().der("dispatch", "--asset", "GT-BESS-A", "--mw", mw, *more, columns=120).stdout
+        assert reason in next(line for line in shown.splitlines() if line.startswith("GT-BESS-A"))
+
+    def test_its_state_of_charge(self) -> None:
+        desk = Desk()
+        desk.headend.measure(BATTERY_A, soc_pct=10.0)
+        shown = desk.der("dispatch", "--site", "Gateway-Test", "--mw", "12", "--preview", columns=160).stdout
+        assert "at its lowest SOC, cannot discharge; charge it first (soc_at_minimum)" in shown
+        refused = desk.der("dispatch", "--asset", "GT-BESS-A", "--mw", "12").stderr
+        assert "GT-BESS-A can't discharge: its SOC is at its minimum limit (soc_at_minimum" in refused
+
+    def test_an_agent_that_is_away_is_not_called_a_limit(self) -> None:
+        desk = Desk()
+        desk.headend.disconnect(CAMPUS_SITE)
+        shown = desk.der("dispatch", "--site", "Campus-Test", "--mw", "5", "--preview", columns=160).stdout
+        assert (
+            "! CT-BESS-A gets no share: no agent serves this asset; start its agent (agent_offline)" in shown
+        )
+        assert "! nobody could take any of it now; sent, it waits for an agent to connect" in shown
+        assert "at their limits" not in shown

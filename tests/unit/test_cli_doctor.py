@@ -114,8 +114,19 @@ WRONG: list[tuple[str, Verdict, Facts, str]] = [
     (
         "Port already in use",
         Verdict.PROBLEM,
-        down(listens=lambda address: address.port == 3001),
-        "another program listens on 127.0.0.1:3001",
+        down(
+            in_the_way=lambda at: "curl (pid 7) has it for its connection to x" if at.port == 3001 else None
+        ),
+        r"could not listen on 127.0.0.1:3001 \(HEADEND_HTTP_ADDR\): curl \(pid 7\) has it for its connection",
+    ),
+    (
+        "Port already in use",
+        Verdict.PROBLEM,
+        down(
+            environ={"HEADEND_GRPC": "127.0.0.1:50070"},
+            in_the_way=lambda at: "it is taken" if at.port == 50070 else None,
+        ),
+        r"could not listen on 127.0.0.1:50070 \(HEADEND_GRPC_ADDR\): it is taken",
     ),
     (
         "Connected agent is silent",
@@ -343,6 +354,19 @@ def test_the_headend_is_started_where_its_agents_call() -> None:
     waiting = replace(AGENT_PROCESS, environ={"HEADEND_GRPC": "127.0.0.1:50099"})
     (start,) = found(replace(down(), processes=[waiting]), "Headend not running").commands
     assert "HEADEND_GRPC_ADDR=127.0.0.1:50099 " in start
+
+
+def test_a_taken_port_is_looked_into_and_another_is_chosen_by_commands() -> None:
+    taken = down(in_the_way=lambda at: "it is taken" if at.port == 50070 else None)
+    assert found(taken, "Port already in use").commands == (
+        "ss -tanp 'sport = :50070'",
+        "export HEADEND_GRPC_ADDR=127.0.0.1:20070",
+    )
+
+
+def test_ports_of_this_machine_do_not_matter_to_a_headend_elsewhere() -> None:
+    elsewhere = down(url="http://192.0.2.1:3001", in_the_way=lambda _at: "it is taken")
+    assert found(elsewhere, "Port already in use").verdict is Verdict.UNCHECKED
 
 
 def test_an_agent_of_a_site_that_the_headend_has_not_is_not_sent_there() -> None:

@@ -114,12 +114,41 @@ def test_a_long_name_does_not_drive_out_what_is_measured(columns: int, shown: st
     assert shown in result.stdout.splitlines()[0]
 
 
+@pytest.mark.parametrize(
+    "args", [a for a in ASKING if a[0] not in {"ack", "cancel", "release", "watch"}], ids=lambda a: a[0]
+)
+def test_no_column_is_left_out_in_silence(desk: Desk, args: list[str]) -> None:
+    ordered(desk, "--site", "Gateway-Test", "--mw", "12")
+    desk.headend.raise_event("inverter_trip", "tripped on overtemperature", asset_id=BATTERY_A)
+    in_a_pipe = desk.der(*args, COLUMNS=None).stdout
+    assert "No room for" not in in_a_pipe
+    headers = re.search(r"^(.+)\n[─ ]+$", in_a_pipe, re.MULTILINE)
+    assert headers is not None
+    narrow = " ".join(desk.der(*args, columns=40).stdout.split())
+    for header in re.split(r"\s{2,}", headers[1].strip()):
+        assert header in narrow
+
+
+def test_in_a_pipe_nothing_is_cut(desk: Desk) -> None:
+    desk.headend.raise_event("inverter_trip", " ".join(["overtemperature"] * 20), asset_id=BATTERY_A)
+    line = next(line for line in desk.der("events", COLUMNS=None).stdout.splitlines() if "trip" in line)
+    assert line.count("overtemperature") == 20
+    assert "…" not in line
+
+
+def test_what_has_no_room_is_named(desk: Desk) -> None:
+    narrow = " ".join(desk.der("assets", columns=60).stdout.split())
+    assert "No room for Type, MWh, Setpoint, Id; a wider terminal shows all." in narrow
+
+
 def test_sites_shows_headroom_and_who_is_online(desk: Desk) -> None:
     desk.headend.disconnect(CAMPUS_SITE)
     shown = {line.split()[0]: line.split() for line in desk.der("sites").stdout.splitlines() if line.strip()}
     assert shown["Gateway-Test"][1:4] == ["0.00", "100.00", "100.00"]
     assert "3/3" in shown["Gateway-Test"]
     assert "0/2" in shown["Campus-Test"]
+    assert shown["Campus-Test"][1] == "–"
+    assert " ".join(shown["Sums"]).startswith("Sums are from 3 of 5 assets; 2 not heard since ")
     assert [site["name"] for site in json.loads(desk.der("sites", "--json").stdout)] == [
         "Gateway-Test",
         "Campus-Test",

@@ -26,11 +26,14 @@ def site(name: str, assets: int = 0, **other: Any) -> Any:
         "location": "here",
         "current_mw": 1.0,
         "soc_mwhr": 10.0,
+        "soc_pct": 25.0,
         "capacity_mwhr": 40.0,
         "headroom_up_mw": 1.0,
         "headroom_down_mw": 1.0,
         "assets_online": assets,
+        "assets_heard": assets,
         "assets_total": assets,
+        "unheard_since": None,
         "alarms": 0,
         "assets": [
             asset(f"{name}-{n}", f"{name}-{n:05}", site_id=name, site_name=name) for n in range(assets)
@@ -99,7 +102,7 @@ def test_it_fits(width: int, height: int, fleet: str) -> None:
         "empty": [],
         "small": [site("S00001", 3), site("S00002", 2)],
         "large": [site(f"S{n:05}", 5) for n in range(20)],
-        "huge": [site(f"S{n:05}", assets_online=10, assets_total=10) for n in range(1000)],
+        "huge": [site(f"S{n:05}", assets_online=10, assets_heard=9, assets_total=10) for n in range(1000)],
     }[fleet]
     known = snapshot(*sites, dispatches=[order(n) for n in range(20)], alarms=[alarm(n) for n in range(20)])
     for trouble in (None, "connection refused"):
@@ -109,7 +112,7 @@ def test_it_fits(width: int, height: int, fleet: str) -> None:
 
 
 def test_ten_thousand_assets_are_their_sites() -> None:
-    sites = [site(f"S{n:05}", assets_online=10, assets_total=10) for n in range(1000)]
+    sites = [site(f"S{n:05}", assets_online=10, assets_heard=10, assets_total=10) for n in range(1000)]
     lines = drawn(snapshot(*sites), height=30)
     assert "10,000/10,000 online" in lines[0]
     assert any("more sites" in line for line in lines)
@@ -119,7 +122,7 @@ def test_what_needs_a_person_comes_first_and_the_rest_by_name() -> None:
     sites = [
         site("Calm", 1),
         site("Busy", 1),
-        site("Away", 1, assets_online=0),
+        site("Away", 1, assets_online=0, assets_heard=0),
         site("Alarmed", 1, alarms=2),
         site("Also-calm", 1),
     ]
@@ -138,11 +141,30 @@ def test_assets_are_left_out_before_sites() -> None:
 
 
 def test_old_and_unknown_values_look_like_it() -> None:
-    away = site("S1", 1, assets_online=0)
+    away = site("S1", 1, assets_online=0, assets_heard=0)
     away["assets"] = [asset("a", "OLD", online=False, updated_at="2026-01-01T10:00:00Z", soc_pct=None)]
     text = "\n".join(drawn(snapshot(away), width=120))
     assert "offline 2 h" in text
     assert "0/1 online" in text
+
+
+def test_what_is_not_in_the_sums_is_said() -> None:
+    north = site("North", 3, assets_online=2, assets_heard=1, unheard_since="2026-01-01T11:40:07Z")
+    north["assets"][1].update(updated_at="2026-01-01T11:40:07Z")
+    north["assets"][2].update(updated_at="2026-01-01T11:39:00Z", online=False)
+    dead = site("South", 2, assets_online=0, assets_heard=0, current_mw=None, soc_pct=None)
+    dead["unheard_since"] = "2026-01-01T09:30:00Z"
+    dead["assets"] = []
+    lines = drawn(snapshot(north, dead), width=120)
+    assert lines[1] == "Sums are from 1 of 5 assets; 4 not heard since 11:40:07 UTC."
+    (row,) = [line for line in lines if line.startswith("North")]
+    assert row.split()[:3] == ["North", "+1.00", "+7.20"]
+    assert "2/3 online, 1 stale" in row
+    (row,) = [line for line in lines if line.startswith("South")]
+    assert row.split()[:3] == ["South", "–", "–"]
+    assert "0/2 online" in row
+    assert "2 h" in row
+    assert not any("Sums are" in line for line in drawn(snapshot(site("S1", 1))))
 
 
 def test_a_lost_headend_is_unmissable_and_what_was_known_stays() -> None:

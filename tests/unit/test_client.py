@@ -1,5 +1,8 @@
 """The client: paging, safe retries, errors as types, an id on every dispatch."""
 
+import re
+import socket
+import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime
 from uuid import UUID
@@ -78,7 +81,7 @@ class Flaky(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         self.sent.append(request)
-        failure = self.failures.pop(0) if self.failures else httpx.Response(200, json={})
+        failure = self.failures.pop(0) if self.failures else httpx.Response(200, json={"id": A})
         if isinstance(failure, httpx.Response):
             return failure
         raise failure
@@ -237,14 +240,62 @@ def test_a_problem_is_an_error_with_its_code() -> None:
         httpx.Response(404, json={"error": "no"}),
         httpx.Response(500, json=["no"], headers={"content-type": "application/problem+json"}),
         httpx.Response(302, headers={"location": "http://elsewhere/"}),
+        httpx.Response(200, json={"status": "ok"}),
+        httpx.Response(200, json=["ok"]),
+        httpx.Response(200, json=[{"status": "ok"}]),
     ],
 )
 def test_something_else_at_that_address_is_no_headend(foreign: httpx.Response) -> None:
-    with (
-        client_of(lambda _: foreign) as client,
-        pytest.raises(HeadendUnreachable, match="something else is listening there"),
-    ):
-        list(client.assets())
+    with client_of(lambda _: foreign) as client:
+        for question in (lambda: list(client.assets()), lambda: client.dispatch(mw=1, asset_id=A)):
+            with pytest.raises(HeadendUnreachable, match="something else is listening there"):
+                question()
+
+
+def caused(*by: BaseException) -> httpx.HTTPError:
+    """An error as the libraries leave it: each made of the next."""
+    error = httpx.ConnectError("[Errno 111] Connection refused")
+    above: BaseException = error
+    for below in by:
+        above.__cause__ = below
+        above = below
+    return error
+
+
+def untrusted(message: str) -> ssl.SSLCertVerificationError:
+    error = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED]")
+    error.verify_message = message
+    return error
+
+
+REFUSED = ConnectionRefusedError(111, "Connection refused")
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        (caused(REFUSED), "connection refused"),
+        (
+            caused(OSError("All connection attempts failed"), ExceptionGroup("two", [REFUSED])),
+            "connection refused",
+        ),
+        (caused(socket.gaierror(-2, "Name or service not known")), "no such host is known"),
+        (caused(OSError(113, "No route to host")), "no route to host"),
+        (caused(untrusted("self-signed certificate")), "not trusted: self-signed certificate"),
+        (
+            caused(ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER]")),
+            "does not speak TLS (should it be http://?)",
+        ),
+        (caused(ConnectionResetError(104, "Connection reset by peer")), "reset by peer"),
+        (httpx.RemoteProtocolError("Server disconnected without sending a response."), "it hung up"),
+        (httpx.RemoteProtocolError("illegal status line: bytearray(b'\\x15')"), "speaks no HTTP"),
+    ],
+)
+def test_why_nobody_answers_is_told_in_an_operator_s_words(failure: httpx.HTTPError, said: str) -> None:
+    with Flaky(*[failure] * 4).client() as client, pytest.raises(HeadendUnreachable) as caught:
+        client.health()
+    assert said in caught.value.why
+    assert not re.search(r"Errno|SSL|_ssl|bytearray|\[", caught.value.why)
 
 
 def test_an_id_cannot_lead_to_another_route() -> None:

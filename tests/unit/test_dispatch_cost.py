@@ -6,14 +6,12 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-import pytest
-
 from der_core.assets import Asset, Inventory, Site
 from der_core.dispatch import Dispatch
 from der_core.lifecycle import State
+from der_core.registration import Registration
 from der_core.request import DispatchRequest
 from der_headend.sessions import Session
-from kit import headend
 from kit.calls import calls_of
 from kit.headend import World, gateway, holds, says
 
@@ -26,7 +24,7 @@ def ids(assets: int) -> list[UUID]:
     return [UUID(int=1000 + number) for number in range(assets)]
 
 
-def world_of(assets: int, monkeypatch: pytest.MonkeyPatch) -> World:
+def world_of(assets: int) -> World:
     members = [
         Asset(
             id=asset_id,
@@ -40,9 +38,18 @@ def world_of(assets: int, monkeypatch: pytest.MonkeyPatch) -> World:
         )
         for place, asset_id in enumerate(ids(assets))
     ]
-    inventory = Inventory([SITE], members)
-    monkeypatch.setattr(headend, "INVENTORY", inventory)
-    return World(inventory=inventory)
+    return World(inventory=Inventory([SITE], members))
+
+
+def introduced(world: World, *asset_ids: UUID, **more: Any) -> Registration:
+    """The introduction of an agent of some of its assets."""
+    return gateway(
+        *asset_ids,
+        agent_id=str(asset_ids[0]),
+        site_id=SITE.id,
+        inventory=world.fleet.inventory,
+        **more,
+    )
 
 
 def told(world: World, session: Session, record: Dispatch, state: State) -> None:
@@ -53,7 +60,7 @@ def told(world: World, session: Session, record: Dispatch, state: State) -> None
 def life_of_site_dispatches(world: World, run: Work) -> None:
     """One is acknowledged, active and superseded; one sent again; one waits in vain; the last is still in force."""
     assets = list(world.fleet.inventory.assets)
-    introduction = gateway(*assets, agent_id="g", site_id=SITE.id)
+    introduction = introduced(world, *assets)
     session = run(world.connect(introduction))
     request = DispatchRequest(mw=len(assets) / 10, site_id=SITE.id)
     first = run(world.dispatcher.submit(request))
@@ -65,39 +72,37 @@ def life_of_site_dispatches(world: World, run: Work) -> None:
     for _ in range(2):
         run(world.dispatcher.submit(request))
     held = [holds(first, asset_id, 0.1, world.clock.now()) for asset_id in assets]
-    again = gateway(*assets, agent_id="g", site_id=SITE.id, spool_id=introduction.spool_id, in_force=held)
+    again = introduced(world, *assets, spool_id=introduction.spool_id, in_force=held)
     run(world.connect(again))
 
 
-def test_the_cost_of_a_site_dispatch_is_in_proportion_to_its_assets(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cost_of_a_site_dispatch_is_in_proportion_to_its_assets() -> None:
     costs = []
     for assets in (25, 100):
-        world = world_of(assets, monkeypatch)
+        world = world_of(assets)
         with asyncio.Runner() as runner:
             costs.append(calls_of(partial(life_of_site_dispatches, world, runner.run)))
     assert costs[1] < 4.2 * costs[0]
 
 
-def test_the_cost_of_a_site_dispatch_is_in_proportion_to_its_agents(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cost_of_a_site_dispatch_is_in_proportion_to_its_agents() -> None:
     """The headend splits it, and each agent gets its share."""
     costs = []
     for agents in (10, 40):
-        world = world_of(agents, monkeypatch)
+        world = world_of(agents)
         world.show(dict.fromkeys(ids(agents), 0.0))
         with asyncio.Runner() as runner:
             for asset_id in ids(agents):
-                runner.run(world.connect(gateway(asset_id, agent_id=str(asset_id), site_id=SITE.id)))
+                runner.run(world.connect(introduced(world, asset_id)))
             request = DispatchRequest(mw=1.0, site_id=SITE.id)
             costs.append(calls_of(lambda: runner.run(world.dispatcher.submit(request))))  # noqa: B023 - called at once
     assert costs[1] < 4.2 * costs[0]
 
 
-def test_the_cost_of_a_dispatch_does_not_depend_on_how_many_are_open_at_its_site(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    world = world_of(200, monkeypatch)
+def test_the_cost_of_a_dispatch_does_not_depend_on_how_many_are_open_at_its_site() -> None:
+    world = world_of(200)
     with asyncio.Runner() as runner:
-        session = runner.run(world.connect(gateway(*ids(200), agent_id="g", site_id=SITE.id)))
+        session = runner.run(world.connect(introduced(world, *ids(200))))
 
         def dispatch(asset_id: UUID) -> None:
             submitted = runner.run(world.dispatcher.submit(DispatchRequest(mw=0.1, asset_id=asset_id)))

@@ -278,6 +278,36 @@ async def test_what_a_restarted_agent_does_not_have_any_more_has_failed() -> Non
     assert (ended.state, ended.stage.last.reason) == (State.FAILED, "agent_restarted")
 
 
+async def test_of_what_a_restarted_agent_does_not_have_any_more_the_older_one_gave_way_to_the_newer() -> None:
+    world = World()
+    session = await world.connect(gateway())
+    older = await world.dispatcher.submit(DispatchRequest(mw=5.0, asset_id=A))
+    world.dispatcher.reported(session, says(world, older.id, State.ACTIVE, {A: 5.0}))
+    newer = await world.dispatcher.submit(DispatchRequest(mw=7.0, asset_id=A))
+    world.sessions.close(session.id, "link lost")
+    await world.connect(gateway())
+    ended = await world.dispatcher.get(older.id)
+    assert (ended.state, ended.stage.last.reason) == (State.SUPERSEDED, f"superseded_by {newer.id}")
+    ended = await world.dispatcher.get(newer.id)
+    assert (ended.state, ended.stage.last.reason) == (State.FAILED, "agent_restarted")
+
+
+async def test_what_gave_way_to_the_dispatch_in_force_is_superseded_though_its_report_was_dropped() -> None:
+    world = World()
+    spool = uuid4()
+    session = await world.connect(gateway(spool_id=spool))
+    older = await world.dispatcher.submit(DispatchRequest(mw=12.0, site_id=SITE))
+    world.dispatcher.reported(session, says(world, older.id, State.ACTIVE, {A: 7.2, B: 2.4, C: 2.4}))
+    newer = await world.dispatcher.submit(DispatchRequest(mw=7.0, asset_id=A))
+    world.sessions.close(session.id, "link lost")
+    holding = [holds(newer, A, 7.0, world.clock.now()), holds(older, B, 2.4, world.clock.now())]
+    await world.connect(gateway(spool_id=spool, first_seq=100, in_force=holding))
+    parts = {part.asset_id: part for part in (await world.dispatcher.get(older.id)).allocations}
+    assert (parts[A].state, parts[A].reason) == (State.SUPERSEDED, f"superseded_by {newer.id}")
+    assert (parts[B].state, parts[C].reason) == (State.ACTIVE, "agent_restarted")
+    assert (await world.dispatcher.get(newer.id)).state is State.ACTIVE
+
+
 async def test_what_an_agent_that_remembers_does_not_list_waits_for_its_report() -> None:
     world = World()
     spool = uuid4()

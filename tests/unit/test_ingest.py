@@ -11,6 +11,7 @@ import pytest
 
 from der_core.errors import Defect, Rejected, Unavailable
 from der_core.events import Event, EventKind, Severity
+from der_headend import ingest
 from der_headend.ports import Batch, HistoryQuery
 from kit.headend import SITE, A, World, frame, gateway, link_of
 
@@ -246,6 +247,21 @@ async def test_a_frame_that_can_not_be_used_is_counted_told_once_and_passed_by_t
     (batch,) = gate.batches
     assert [e.code for e in batch.events] == ["record_set_aside"]
     assert (gate.samples, batch.marks[session.registration.spool_id]) == (3, 3)
+
+
+async def test_agents_that_come_and_go_while_the_store_is_away_take_bounded_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ingest, "EVENTS_WAITING", 2)
+    monkeypatch.setattr(ingest, "SESSIONS_WAITING", 3)
+    world = World()
+    visits = [await world.connect(gateway()) for _ in range(5)]
+    for session in visits:
+        world.ingest.set_aside(session, 0, "bad")
+        world.ingest.session(session.record)
+    assert world.ingest.set_aside_counts == {"bad": 5}
+    assert (world.ingest.waiting["events"], world.ingest.waiting["sessions"]) == (2, 3)
+    assert [*world.ingest._batch.sessions] == [session.id for session in visits[2:]]
 
 
 async def test_alarms_are_raised_and_cleared_by_events() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-from der_core.dispatch import AllocationReport
+from der_core.dispatch import AllocationReport, Command
 from der_core.lifecycle import State
 from edge_agent.control import SiteControl
 from edge_agent.decisions import Decision
@@ -130,6 +130,19 @@ def test_killed_between_acknowledging_and_writing_it_was_never_applied_and_is_no
     after.command(UUID(int=1), 5.0, A)
     assert after.setpoints == {A: None, B: None, C: None}
     assert after.told(UUID(int=1), A) == ["failed: agent_restarted"] * 2
+
+
+def test_killed_while_a_newer_command_took_the_place_of_an_older_one_the_older_one_gave_way() -> None:
+    bench = Bench()
+    bench.command(UUID(int=1), 12.0, A, B, C, site_wide=True)
+    newer = Command(dispatch_id=UUID(int=2), mw=5.0, site_wide=False, asset_ids=(A,))
+    decision = bench.control.command(newer, bench.conditions, arrived_s=bench.t, now=bench.now)
+    assert [write.asset_id for write in decision.writes] == [A]
+    after = restarted(bench)
+    assert after.told(UUID(int=1), A) == [f"superseded: superseded_by {UUID(int=2)}"]
+    assert after.told(UUID(int=1), B) == ["failed: agent_restarted"]
+    assert after.told(UUID(int=2), A) == ["failed: agent_restarted"]
+    assert after.in_force() == {}
 
 
 def _nothing_written(decision: Decision) -> Decision:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
 import pytest
@@ -177,7 +178,11 @@ async def test_while_it_is_behind_a_frame_goes_ahead_now_and_then() -> None:
 
 
 def test_with_short_heartbeats_a_frame_goes_ahead_within_one() -> None:
-    assert [shown_every_s(heartbeat_s) for heartbeat_s in (0.4, 10.0, 300.0)] == [pytest.approx(0.3), 7.5, 7.5]
+    assert [shown_every_s(heartbeat_s) for heartbeat_s in (0.4, 10.0, 300.0)] == [
+        pytest.approx(0.3),
+        7.5,
+        7.5,
+    ]
 
 
 async def test_records_go_together_up_to_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,8 +203,12 @@ async def test_an_agent_says_whether_it_is_behind_and_takes_a_larger_window() ->
     for at_us in range(1, 7):
         await outbox.put_frame(pb.Frame(timestamp_us=at_us))
     async with session_of(outbox, clock, window=1, bundle=4) as stream:
+
+        def came(seq: int) -> bool:
+            return any(seq in seqs for seqs in together(stream))
+
         for through_seq, window in ((1, 3), (4, 0)):
-            await until(lambda seq=through_seq: any(seq in seqs for seqs in together(stream)))
+            await until(partial(came, through_seq))
             told = pb.Acknowledgement(through_seq=through_seq, window=window)
             await stream.says.put(pb.Downlink(acknowledgement=told))
         await until(lambda: len(together(stream)) == 3)

@@ -3,14 +3,13 @@
 import asyncio
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
 from uuid import UUID
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from der_core.errors import Unavailable
+from der_core.errors import Rejected, Unavailable
 from der_core.events import EventKind, Severity
 from der_core.lifecycle import State
 from der_core.request import DispatchRequest
@@ -20,6 +19,7 @@ from der_headend.measures import LOOP_LAG_S, Distribution, watch_loop
 from der_headend.metrics import HeadendMetrics
 from der_headend.ports import Batch
 from der_headend.sessions import CLOSED_BY_AGENT
+from der_wire._gen import agent_link_pb2 as pb
 from kit import records
 from kit.headend import SITE, A, B, World, frame, gateway, says
 from kit.scripted_headend import until
@@ -34,6 +34,7 @@ def scraped(world: World) -> dict[str, float]:
             alarms=world.alarms,
             sessions=world.sessions,
             absences=world.absences,
+            admissions=world.admissions,
             ingest=world.ingest,
             dispatches=world.dispatcher.tally,
             announcements=world.announcements,
@@ -107,13 +108,20 @@ async def test_sessions_and_heartbeats() -> None:
     assert (found["der_sessions"], found["der_agent_spool_bytes"], found["der_assets_served"]) == (0, 0, 0)
     assert found["der_agents_lost"] == 0
     world.clock.advance(GRACE_S)
-    world.absences.look(since=world.clock.now() - timedelta(seconds=GRACE_S))
+    world.absences.look()
     assert scraped(world)["der_agents_lost"] == 1
     closed = {
         name: found[f"der_sessions_closed_total|{name}"] for name in ("replaced", "agent_closed", "link_lost")
     }
     assert closed == {"replaced": 1, "agent_closed": 1, "link_lost": 0}
     assert found["der_sessions_closed_total|agent_misbehaved"] == 1
+
+
+async def test_registrations_that_were_refused() -> None:
+    world = World()
+    assert not any(name.startswith("der_agents_refused_total") for name in scraped(world))
+    world.admissions.refused(pb.Register(), Rejected("invalid", "what?"), peer="nobody")
+    assert scraped(world)["der_agents_refused_total|invalid"] == 1
 
 
 async def test_dispatches_by_their_end_and_how_long_they_took() -> None:
@@ -148,7 +156,7 @@ async def test_the_dispatches_of_an_earlier_run_are_open_and_not_counted_as_ende
 async def test_alarms_listeners_and_what_they_lost() -> None:
     world = World()
     trip = records.event(0, kind=EventKind.RAISED, severity=Severity.CRITICAL)
-    world.alarms.note(trip, agent_id="gateway")
+    world.alarms.note(trip)
     with world.announcements.listen() as listener:
         for _ in range(1003):
             world.announcements.announce(trip)

@@ -55,7 +55,8 @@ def of(assets: int) -> Live:
     sessions = Sessions(
         fleet=fleet, clock=ManualClock(), changed=lambda _record: None, closed=lambda _session: None
     )
-    return Live(fleet=fleet, sessions=sessions, alarms=Alarms())
+    clock = ManualClock(datetime.fromtimestamp(NOW_US / 1e6, UTC))
+    return Live(fleet=fleet, sessions=sessions, alarms=Alarms(), clock=clock)
 
 
 @pytest.mark.parametrize("view", ["assets", "samples"])
@@ -83,7 +84,8 @@ def test_what_was_asked_for_lately_is_kept_within_a_bound(monkeypatch: pytest.Mo
     assert len(state._inventory) <= 4
 
 
-def test_a_large_site_comes_in_pieces() -> None:
+def test_a_large_site_comes_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Sessions, "serving", lambda _self, _asset_id: object())
     assets = 2 * ASSETS_AT_ONCE + 50
     pieces = list(of(assets).site(SITE))
     assert max(piece.count('"updated_at"') for piece in pieces) <= ASSETS_AT_ONCE

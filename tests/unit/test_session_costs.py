@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import tracemalloc
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -12,11 +13,11 @@ from der_core.assets import Inventory, Site
 from der_core.registration import Registration
 from der_core.signals import CATALOGUE, CORE_SIGNALS
 from der_headend.fleet import Fleet
-from der_headend.sessions import Session, Sessions
+from der_headend.sessions import LiveSums, Session, Sessions
 from der_runtime.clock import ManualClock
 from der_wire._gen import agent_link_pb2 as pb
 from der_wire.registration import registration_from_wire
-from kit import raw_agent
+from kit import raw_agent, records
 from kit.headend import SITE, A, NotingLink, World, battery
 
 AGENTS = 500
@@ -150,3 +151,18 @@ def test_an_agent_that_comes_and_goes_leaves_nothing_for_the_watch(sessions: Ses
     for _ in range(500):
         sessions.close(sessions.open(registration(0), peer="", link=NotingLink()).id, "link lost")
     assert len(sessions._due) < 100
+
+
+def test_what_is_asked_of_all_sessions_together_is_summed_up_as_they_come_and_go(sessions: Sessions) -> None:
+    opened = connect_all(sessions)
+    for n, session in enumerate(opened):
+        beat = replace(records.heartbeat(0), agent_id=session.agent_id, spooled_records=1, spooled_bytes=n)
+        sessions.beat(session, replace(beat, spooled_records=5))
+        sessions.beat(session, beat)
+    assert sessions.sums == LiveSums(AGENTS, AGENTS, sum(range(AGENTS)))
+    again = sessions.open(registration(3), peer="", link=NotingLink())
+    sessions.beat(opened[3], replace(records.heartbeat(0), agent_id=again.agent_id, spooled_records=100))
+    assert sessions.sums == LiveSums(AGENTS, AGENTS, sum(range(AGENTS)))
+    for session in tuple(sessions.live.values()):
+        sessions.close(session.id, "gone")
+    assert sessions.sums == LiveSums()

@@ -1,4 +1,4 @@
-"""Sessions by id: replacement, late closes, liveness by heartbeat, and who may register what."""
+"""Sessions by id: replacement, late closes, and liveness by heartbeat."""
 
 import asyncio
 from dataclasses import replace
@@ -6,10 +6,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from der_core.errors import Conflict, Rejected
-from der_core.registration import RegisteredAsset
 from der_headend import sessions
-from kit.headend import OTHER_SITE, A, B, C, World, gateway, link_of
+from kit.headend import A, B, C, World, gateway, link_of
 
 
 async def test_a_newer_session_replaces_the_older_and_at_most_one_is_open() -> None:
@@ -47,33 +45,6 @@ async def test_agents_are_told_in_order_of_id_until_they_are_forgotten(
     assert [entry.agent_id for entry in world.sessions.agents()] == ["a", "c", "d"]
 
 
-async def test_hazard_an_asset_of_another_live_agent_can_not_be_taken() -> None:
-    world = World()
-    first = await world.connect(gateway(A, agent_id="first"))
-    with pytest.raises(Conflict, match="served by agent first") as refused:
-        await world.connect(gateway(A, B, agent_id="second"))
-    assert refused.value.code == "asset_served_elsewhere"
-    assert world.sessions.serving(A) is first
-    world.sessions.close(first.id, "gone")
-    second = await world.connect(gateway(A, B, agent_id="second"))
-    assert world.sessions.serving(A) is second
-
-
-async def test_assets_that_the_headend_does_not_know_or_knows_elsewhere_are_refused() -> None:
-    world = World()
-    stranger = RegisteredAsset(id=uuid4(), name="X", capacity_mwhr=1.0, max_mw=1.0, min_mw=-1.0)
-    known = gateway(A)
-    for registration, code in (
-        (replace(known, assets=(stranger,)), "unknown_asset"),
-        (replace(known, site_id=uuid4()), "unknown_site"),
-        (replace(known, site_id=OTHER_SITE), "wrong_site"),
-    ):
-        with pytest.raises(Rejected) as refused:
-            await world.connect(registration)
-        assert refused.value.code == code
-    assert not world.sessions.live
-
-
 async def test_hazard_a_silent_link_is_closed_after_three_missed_heartbeats() -> None:
     world = World()
     session = await world.connect(gateway())
@@ -99,16 +70,6 @@ async def test_an_agent_is_known_to_remember_only_with_the_spool_it_had() -> Non
     again = await world.connect(gateway(spool_id=spool))
     restarted = await world.connect(gateway())
     assert [s.remembers for s in (first, again, restarted)] == [False, True, False]
-
-
-async def test_differences_between_agent_and_inventory_are_named() -> None:
-    world = World()
-    registration = gateway(A)
-    other = replace(registration.assets[0], name="SA-BESS-1", max_mw=50.0)
-    assert world.sessions.differences(replace(registration, assets=(other,))) == [
-        "GT-BESS-A.name: agent SA-BESS-1, headend GT-BESS-A",
-        "GT-BESS-A.max_mw: agent 50.0, headend 60.0",
-    ]
 
 
 async def test_who_served_an_asset_last_is_known_after_it_left() -> None:
@@ -142,3 +103,16 @@ async def test_of_an_earlier_run_no_second_copy_is_kept_either() -> None:
     assert first == (gone, A, B)
     assert all(kept is world.fleet.inventory.assets[kept].id for kept in first[1:])
     assert second is first
+
+
+async def test_of_too_many_agents_of_an_earlier_run_the_newest_are_remembered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sessions, "AGENTS_KEPT", 2)
+    ended = (await World().connect(gateway(A))).record
+    world = World()
+    world.sessions.restore(
+        replace(ended, agent_id=agent_id) for agent_id in ("newest", "older", "oldest", "older")
+    )
+    assert [entry.agent_id for entry in world.sessions.agents()] == ["newest", "older"]
+    assert [len(entry.sessions) for entry in world.sessions.agents()] == [1, 2]

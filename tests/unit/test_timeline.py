@@ -48,7 +48,7 @@ def test_page_after_page_each_entry_comes_once_newest_first(limit: int) -> None:
 def alarms_of(count: int) -> Callable[[], Page[StoredEvent]]:
     alarms = Alarms()
     for n in range(count):
-        alarms.note(records.event(n, kind=EventKind.RAISED, code=f"trip_{n}"), agent_id="gateway")
+        alarms.note(records.event(n, kind=EventKind.RAISED, code=f"trip_{n}"))
     return partial(alarms.page, EventQuery(limit=5))
 
 

@@ -57,29 +57,41 @@ class Asset(Reply):
 
 
 class Site(Reply):
-    """A site: its assets and what they are together. Power in MW, positive = discharge / export."""
+    """A site: its assets, and what those of them that are heard are together. Positive MW = discharge / export.
+
+    An asset is heard while it is online and its newest sample is not older than 15 s.
+    """
 
     id: UUID = Field(description="the site", examples=["6ba7b810-9dad-11d1-80b4-00c04fd430c8"])
     name: str = Field(description="the site's name", examples=["Gateway-Test"])
     location: str = Field(description="where it is", examples=["Local"])
     current_mw: float | None = Field(
-        description="sum of the known powers in MW, positive = discharge / export", examples=[12.0]
+        description="power of the assets heard in MW, positive = discharge / export; null if none is heard",
+        examples=[12.0],
     )
-    soc_mwhr: float | None = Field(description="sum of the known stored energies in MWh", examples=[100.0])
+    soc_mwhr: float | None = Field(
+        description="energy stored in those assets heard that tell, in MWh", examples=[100.0]
+    )
+    soc_pct: float | None = Field(description="the same in % of their capacity", examples=[50.0])
     capacity_mwhr: float = Field(description="sum of the energy capacities in MWh", examples=[200.0])
     headroom_up_mw: float | None = Field(
-        description="by how many MW the online assets could go up (discharge more, charge less) now; "
-        "null if none is online",
+        description="by how many MW the assets heard could go up (discharge more, charge less) now; "
+        "null if none is heard",
         ge=0,
         examples=[88.0],
     )
     headroom_down_mw: float | None = Field(
-        description="by how many MW the online assets could go down (charge more, discharge less) now; "
-        "null if none is online",
+        description="by how many MW the assets heard could go down (charge more, discharge less) now; "
+        "null if none is heard",
         ge=0,
         examples=[112.0],
     )
     assets_online: int = Field(description="how many assets are online", examples=[3])
+    assets_heard: int = Field(description="how many assets are heard, and so in the sums", examples=[3])
     assets_total: int = Field(description="how many assets the site has", examples=[3])
+    unheard_since: datetime | None = Field(
+        description="when the last of the others whose power was known was heard; null if there is none",
+        examples=[None],
+    )
     alarms: int = Field(description="how many alarms are raised", examples=[0])
     assets: list[Asset] = Field(description="its assets, in order of id; empty if asked for without them")

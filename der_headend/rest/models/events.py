@@ -16,7 +16,7 @@ class Event(Reply):
     at: datetime = Field(description="when it happened", examples=["2026-01-31T08:00:00Z"])
     site_id: SiteId
     asset_id: UUID | None = Field(
-        description="the asset; null for an event of the agent itself",
+        description="the asset; null for an event of the site, or of the gateway that serves all of it",
         examples=["7ba7b810-9dad-11d1-80b4-00c04fd430c8"],
     )
     severity: Severity = Field(description="how much it matters", examples=["critical"])

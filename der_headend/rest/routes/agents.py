@@ -9,9 +9,10 @@ from der_headend.rest.parameters import MAX_LIMIT, Cursor, Limit
 from der_headend.rest.problems import documented
 from der_headend.rest.replies import LISTED, listing
 from der_headend.rest.services import Provided
+from der_headend.rest.strict import StrictRoute
 from der_headend.rest.views import records
 
-router = APIRouter(tags=["agents"])
+router = APIRouter(tags=["agents"], route_class=StrictRoute)
 
 
 @router.get("/agents", response_model=list[Agent], responses=LISTED | documented(422))

@@ -9,9 +9,10 @@ from der_headend.rest.parameters import MAX_LIMIT, AssetId, Cursor, Limit, OfSit
 from der_headend.rest.problems import documented
 from der_headend.rest.replies import LISTED, ready
 from der_headend.rest.services import Provided
+from der_headend.rest.strict import StrictRoute
 from der_headend.rest.views import texts
 
-router = APIRouter(tags=["assets"])
+router = APIRouter(tags=["assets"], route_class=StrictRoute)
 
 
 @router.get("/assets", response_model=list[Asset], responses=LISTED | documented(404, 422))

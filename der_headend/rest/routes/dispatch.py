@@ -15,9 +15,10 @@ from der_headend.rest.parameters import Cursor, DispatchId, End, Limit, OfAsset,
 from der_headend.rest.problems import documented
 from der_headend.rest.replies import LISTED, listing, reply
 from der_headend.rest.services import Provided, Services
+from der_headend.rest.strict import StrictRoute
 from der_headend.rest.views import records
 
-router = APIRouter(prefix="/dispatch", tags=["dispatch"])
+router = APIRouter(prefix="/dispatch", tags=["dispatch"], route_class=StrictRoute)
 
 _EXAMPLES: dict[str, Example] = {
     "asset": {

@@ -13,9 +13,10 @@ from der_headend.rest.parameters import AssetId, Cursor, End, EventId, Limit, Of
 from der_headend.rest.problems import documented
 from der_headend.rest.replies import LISTED, listing, reply
 from der_headend.rest.services import Provided
+from der_headend.rest.strict import StrictRoute
 from der_headend.rest.views import records
 
-router = APIRouter(prefix="/events", tags=["events"])
+router = APIRouter(prefix="/events", tags=["events"], route_class=StrictRoute)
 
 OfSeverity = Annotated[Severity | None, Query(description="only of this severity")]
 Active = Annotated[bool, Query(description="only alarms that are raised now: raised and not cleared since")]

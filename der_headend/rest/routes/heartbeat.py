@@ -9,9 +9,10 @@ from der_headend.rest.parameters import AssetId, Limit
 from der_headend.rest.problems import documented
 from der_headend.rest.replies import listing, reply
 from der_headend.rest.services import Provided
+from der_headend.rest.strict import StrictRoute
 from der_headend.rest.views import records
 
-router = APIRouter(prefix="/heartbeat", tags=["heartbeat"])
+router = APIRouter(prefix="/heartbeat", tags=["heartbeat"], route_class=StrictRoute)
 
 
 @router.get("/{asset_id}", response_model=Heartbeat, responses=documented(404, 422))

@@ -11,8 +11,9 @@ from der_headend.rest.parameters import MAX_LIMIT, Cursor, Limit, SiteId
 from der_headend.rest.problems import documented
 from der_headend.rest.replies import LISTED, streamed
 from der_headend.rest.services import Provided
+from der_headend.rest.strict import StrictRoute
 
-router = APIRouter(tags=["sites"])
+router = APIRouter(tags=["sites"], route_class=StrictRoute)
 
 WithAssets = Annotated[bool, Query(description="whether to list the assets; if not, `assets` is empty")]
 

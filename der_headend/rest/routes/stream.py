@@ -9,8 +9,9 @@ from der_headend.rest.feed import Watch, feed
 from der_headend.rest.parameters import OfAsset, OfSite
 from der_headend.rest.problems import documented
 from der_headend.rest.services import Provided
+from der_headend.rest.strict import StrictRoute
 
-router = APIRouter(tags=["stream"])
+router = APIRouter(tags=["stream"], route_class=StrictRoute)
 
 _DESCRIPTION = """\
 Server-sent events, each with JSON as its data: `telemetry` (an array of the samples that are newer than the ones sent

@@ -10,9 +10,10 @@ from der_headend.rest.parameters import MAX_LIMIT, AssetId, Cursor, End, Limit, 
 from der_headend.rest.problems import documented
 from der_headend.rest.replies import LISTED, ready
 from der_headend.rest.services import Provided
+from der_headend.rest.strict import StrictRoute
 from der_headend.rest.views.past import history
 
-router = APIRouter(prefix="/telemetry", tags=["telemetry"])
+router = APIRouter(prefix="/telemetry", tags=["telemetry"], route_class=StrictRoute)
 
 
 @router.get("/{asset_id}", response_model=Sample, responses=documented(404, 422))

@@ -13,13 +13,16 @@ from numpy.typing import NDArray
 
 from der_core.assets import Asset, Site
 from der_core.errors import NotFound
+from der_core.freshness import STALE_AFTER_S
 from der_headend.alarms import Alarms
 from der_headend.fleet import Fleet, plain_numbers
 from der_headend.rest.views import texts
 from der_headend.rest.views.moments import moments
 from der_headend.rest.views.samples import CORE_NAMES, samples
+from der_headend.rest.views.sums import Sums
 from der_headend.rest.views.texts import Column, Text
 from der_headend.sessions import Sessions
+from der_runtime.clock import Clock
 
 Slots = NDArray[np.int64]
 
@@ -43,6 +46,7 @@ class Live:
     fleet: Fleet
     sessions: Sessions
     alarms: Alarms
+    clock: Clock
     _inventory: dict[int, Text] = field(default_factory=dict, init=False)
 
     def slot(self, asset_id: UUID) -> int:
@@ -96,25 +100,20 @@ class Live:
         return self.fleet.inventory.assets_of(self.known_site(site_id).id)
 
     def site(self, site: Site, *, with_assets: bool = True) -> Iterator[Text]:
-        """A site, what its assets are together, and each of them if asked for, in pieces."""
+        """A site, what those of its assets that are heard are together, and each of all if asked for, in pieces."""
         members = self.fleet.inventory.assets_of(site.id)
         slots = np.array([self.fleet.slot_of[asset.id] for asset in members], np.int64)
         pieces = np.split(slots, range(ASSETS_AT_ONCE, len(slots), ASSETS_AT_ONCE))
-        up: list[float] = []
-        down: list[float] = []
+        sums = Sums(self.fleet, oldest_us=(self.clock.now().timestamp() - STALE_AFTER_S) * 1e6)
         for piece in pieces:
-            self._add_headroom(piece, up, down)
+            sums.add(piece, self.online(piece))
             yield ""
         together = {
             "id": str(site.id),
             "name": site.name,
             "location": site.location,
-            "current_mw": self._sum_of_known("current_mw", slots),
-            "soc_mwhr": self._sum_of_known("soc_mwhr", slots),
+            **sums.fields(),
             "capacity_mwhr": math.fsum(asset.capacity_mwhr for asset in members),
-            "headroom_up_mw": math.fsum(up) if up else None,
-            "headroom_down_mw": math.fsum(down) if down else None,
-            "assets_online": len(up),
             "assets_total": len(members),
             "alarms": self.alarms.count(site.id),
         }
@@ -192,19 +191,6 @@ class Live:
             f'"{time}"' if known else texts.NULL
             for time, known in zip(moments(timestamps_us), heard, strict=True)
         ]
-
-    def _sum_of_known(self, name: str, slots: Slots) -> float | None:
-        column = self.fleet.columns[name][slots]
-        known: list[float] = column[np.isfinite(column)].tolist()
-        return math.fsum(known) if known else None
-
-    def _add_headroom(self, slots: Slots, up: list[float], down: list[float]) -> None:
-        """By how much each of the online assets can go up and down from where it is, in MW; both at least 0."""
-        online = slots[self.online(slots)]
-        powers_mw: Sequence[float] = self.fleet.columns["current_mw"][online].tolist()
-        for limits, now_mw in zip(self.fleet.limits_of(online), powers_mw, strict=True):
-            up.append(max(limits.max_mw - now_mw, 0.0))
-            down.append(max(now_mw - limits.min_mw, 0.0))
 
 
 def _inventory(asset: Asset, site: Site) -> Text:

@@ -42,13 +42,13 @@ class MemoryEvents:
         return self._records[event_id]
 
     async def open_alarms(self) -> Sequence[StoredEvent]:
-        """The ``raised`` events that no later ``cleared`` one has ended, oldest first."""
+        """The ``raised`` events that no ``cleared`` one stored later has ended, oldest first."""
         alarms: dict[tuple[UUID, UUID | None, str], StoredEvent] = {}
-        for record in sorted(self._records.values(), key=lambda record: record.event.at):
+        for record in self._records.values():
             event = record.event
             key = (event.site_id, event.asset_id, event.code)
             if event.kind is EventKind.CLEARED:
                 alarms.pop(key, None)
             elif event.kind is EventKind.RAISED:
                 alarms[key] = record
-        return list(alarms.values())
+        return sorted(alarms.values(), key=lambda record: record.event.at)

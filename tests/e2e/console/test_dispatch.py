@@ -69,7 +69,7 @@ def test_what_would_be_clamped_and_unserved_is_shown_before(
     page.get_by_label("Minutes").fill("15")
     page.get_by_label("Minutes").press("Enter")
     preview = page.get_by_role("region", name="Preview", exact=True)
-    expect(preview).to_contain_text("−30.00 MW would not be served")
+    expect(preview).to_contain_text("−30.00 MW would be unserved")
     expect(preview.get_by_role("row", name="GT-BESS-A")).to_contain_text("held to its limits")
     expect(preview.get_by_role("button", name="Send −130.0 MW to Gateway-Test for 15 min")).to_be_visible()
     page.get_by_label("Power, MW").fill("-13")

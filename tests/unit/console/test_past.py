@@ -1,13 +1,18 @@
 """What was measured, as columns for a chart, with a headend that is scripted."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
-from der_console.feeds.past import LIVE, fleet_past, site_past
+import pytest
 
-ASSETS = [
+from der_client.routes import Resolution
+from der_console.feeds.past import LIVE, SPANS, WIDTH, asset_past, fleet_past, site_past
+from der_console.pages.power import SERIES
+
+ASSETS: Any = [
     {"id": name, "site_id": site, "max_mw": 5.0, "min_mw": -5.0, "capacity_mwhr": capacity}
     for name, site, capacity in (("a", "north", 1.0), ("b", "north", 3.0), ("c", "south", 1.0))
 ]
@@ -15,31 +20,83 @@ MW = {"a": {0: 1.0, 60: 2.0}, "b": {0: 10.0, 60: 20.0, 600: 30.0}, "c": {60: -4.
 
 
 class Headend:
-    """Three assets, of which the power was measured at the seconds of ``MW``."""
+    """Three assets, of which the power was measured at the given seconds."""
+
+    def __init__(self, mw: dict[str, dict[float, float]]) -> None:
+        self._mw = mw
 
     async def assets(self) -> AsyncIterator[Any]:
         for each in ASSETS:
             yield each
 
-    async def history(self, asset_id: str, **_: Any) -> AsyncIterator[Any]:
-        for at, mw in MW[asset_id].items():
+    async def history(self, asset_id: str, *, resolution: Resolution, **_: Any) -> AsyncIterator[Any]:
+        for at, mw in self._mw.get(asset_id, {}).items():
+            soc_pct = 10.0 if asset_id == "a" else 50.0
+            raw = {"current_mw": mw, "setpoint_mw": mw, "soc_pct": soc_pct}
+            bucket = {
+                name: dict.fromkeys(("mean", "min", "max", "last"), value) for name, value in raw.items()
+            }
             yield {
                 "timestamp": datetime.fromtimestamp(at, UTC).isoformat(),
-                "current_mw": {"mean": mw, "min": mw, "max": mw, "last": mw},
-                "setpoint_mw": {"last": mw},
-                "soc_pct": {"last": 10.0 if asset_id == "a" else 50.0},
+                **(raw if resolution == "raw" else bucket),
             }
 
 
+def drawn(columns: Any, series: int) -> list[Any]:
+    return list(zip(columns["t"], columns["s"][series], strict=True))
+
+
 def test_the_past_of_a_fleet_is_summed_by_site_and_gaps_stay_gaps() -> None:
-    past = asyncio.run(fleet_past(Headend(), ["south", "north"]))  # type: ignore[arg-type]
-    assert past["t"] == [0, 60, 60 + LIVE.step_s, 600]
-    assert past["s"] == [[11.0, 18.0, None, 30.0], [None, -4.0, None, None], [11.0, 22.0, None, 30.0]]
+    past = asyncio.run(fleet_past(Headend(MW), ["south", "north"]))  # type: ignore[arg-type]
+    assert past["t"] == pytest.approx([0, 60, 60, 120, 120, 600, 660, 660], abs=0.01)
+    assert past["s"] == [
+        [11.0, 11.0, 18.0, 18.0, None, 30.0, 30.0, None],
+        [None, None, -4.0, -4.0, None, None, None, None],
+        [11.0, 11.0, 22.0, 22.0, None, 30.0, 30.0, None],
+        [1, 1, 0, 0, 3, 2, 2, 3],
+    ]
+
+
+def test_a_mean_is_drawn_over_its_whole_minute_and_no_further() -> None:
+    past = asyncio.run(asset_past(Headend(MW), ASSETS[0], SPANS[1]))  # type: ignore[arg-type]
+    assert past["t"] == pytest.approx([0, 59.999, 60, 119.999, 120], abs=1e-6)
+    assert all(earlier < later for earlier, later in zip(past["t"], past["t"][1:], strict=False))
+    assert past["s"][2] == [1.0, 1.0, 2.0, 2.0, None]
+
+
+@pytest.mark.parametrize(("begun_s", "points"), [(2.0, 0), (30.0, 2)])
+def test_a_minute_counts_once_every_asset_could_be_heard_in_it_and_ends_now(
+    begun_s: float, points: int
+) -> None:
+    began = time.time() - begun_s
+    past = asyncio.run(site_past(Headend({"a": {began: 7.0}}), ASSETS[:2], LIVE))  # type: ignore[arg-type]
+    assert len(past["t"]) == points
+    assert all(at <= time.time() for at in past["t"])
+
+
+def test_samples_are_joined_within_three_of_their_usual_steps() -> None:
+    samples: dict[float, float] = dict.fromkeys((0, 10, 20, 45, 100), 1.0)
+    past = asyncio.run(asset_past(Headend({"a": samples}), ASSETS[0], LIVE))  # type: ignore[arg-type]
+    assert [(round(at), mw) for at, mw in drawn(past, 2)] == [
+        (0, 1.0),
+        (10, 1.0),
+        (20, 1.0),
+        (45, 1.0),
+        (45, None),
+        (100, 1.0),
+        (100, None),
+    ]
 
 
 def test_the_past_of_a_site_has_its_limits_and_a_charge_weighted_by_capacity() -> None:
-    past = asyncio.run(site_past(Headend(), ASSETS[:2], LIVE))  # type: ignore[arg-type]
-    _, _, power, setpoint, upper, lower, soc = past["s"]
-    assert power == setpoint == [11.0, 22.0, None, 30.0]
+    past = asyncio.run(site_past(Headend(MW), ASSETS[:2], LIVE))  # type: ignore[arg-type]
+    _, _, power, setpoint, upper, lower, soc, missing = past["s"]
+    assert power == setpoint == [11.0, 11.0, 22.0, 22.0, None, 30.0, 30.0, None]
     assert (set(upper), set(lower)) == ({10.0}, {-10.0})
-    assert soc == [40.0, 40.0, None, 50.0]
+    assert soc == [40.0, 40.0, 40.0, 40.0, None, 50.0, 50.0, None]
+    assert missing == [0, 0, 0, 0, 2, 1, 1, 2]
+
+
+def test_every_chart_has_a_column_for_each_of_its_series() -> None:
+    assert len(SERIES) == WIDTH
+    assert {span.resolution for span in SPANS} == set(get_args(Resolution))

@@ -3,7 +3,8 @@
 import re
 
 from der_client import Conflict, HeadendUnreachable
-from der_console.reasons import meaning, told
+from der_client.reasons import meaning
+from der_console.reasons import told
 from kit.processes import REPOSITORY
 
 

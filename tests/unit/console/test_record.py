@@ -80,5 +80,5 @@ def test_how_long_it_lasts(values: Any, words: str) -> None:
 
 def test_what_is_not_known_yet_is_unknown() -> None:
     cells = record_cells(record("submitted", mw=None), "x", "y", {}, now=NOW)
-    assert (cells["served"]["s"], cells["unserved"]["s"], cells["active"]["s"]) == ("unknown",) * 3
+    assert (cells["allocated"]["s"], cells["unserved"]["s"], cells["active"]["s"]) == ("unknown",) * 3
     assert cells["open"]["t"]

@@ -77,7 +77,7 @@ def test_notes_say_what_is_not_served_and_who_gets_nothing() -> None:
         )
     )
     assert notes == [
-        "−30.00 MW would not be served: the assets are at their limits.",
+        "−30.00 MW would be unserved: the assets are at their limits.",
         "told by the headend",
         "1 asset would be held to its limits.",
         "1 asset would get no share.",

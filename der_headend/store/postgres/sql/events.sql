@@ -20,12 +20,13 @@ limit $8
 -- name: acknowledge
 update events set acknowledged_at = coalesce(acknowledged_at, $2) where id = $1 returning *
 
+-- Which came last counts, and not what its time says: an agent's clock may be wrong.
 -- name: open_alarms
 select * from (
     select distinct on (site_id, asset_id, code) *
     from events
     where kind <> 'notice'
-    order by site_id, asset_id, code, at desc, place desc
+    order by site_id, asset_id, code, place desc
 ) as newest
 where kind = 'raised'
 order by at, place

@@ -1,0 +1,31 @@
+"""Why a dispatch is still in the queue: its agent is away. Since when, and for how long it is waited for."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from der_cli.agents import link_since
+from der_cli.screen import age, instant, words
+from der_client.models import Agent, Dispatch
+
+
+def why_it_waits(record: Dispatch, agents: Iterable[Agent], *, now: datetime) -> str | None:
+    """In a sentence or two; ``None`` if one of its agents is connected and it is not for them that it waits."""
+    meant = {part["asset_id"] for part in record["allocations"]}
+    serving = [agent for agent in agents if any(asset["id"] in meant for asset in agent["assets"])]
+    if any(agent["connected"] for agent in serving):
+        return None
+    waits = (
+        f"The dispatch waits, and is handed over when it connects; if that is not before "
+        f"{_clock(instant(record['expires_at']), now)}, it expires."
+    )
+    if not serving:
+        return f"No agent that serves this has connected yet. {waits}"
+    lost = {agent["site_name"]: instant(link_since(agent)) for agent in serving}
+    site, since = max(lost.items(), key=lambda each: each[1])
+    away = f"since {_clock(since, now)} ({age((now - since).total_seconds())} ago)"
+    return f"The agent of {words(site)} is not connected, {away}. {waits}"
+
+
+def _clock(at: datetime, now: datetime) -> str:
+    """A time of day; with its date, if that is not today's."""
+    return f"{at:%H:%M:%S} UTC" if at.date() == now.date() else f"{at:%Y-%m-%d %H:%M:%S} UTC"

@@ -35,7 +35,7 @@ def obstacles(*wanted: Wanted) -> list[str]:
         free = _next_free(each.address, passed_over)
         choice = f"{each.option} HOST:PORT" if free is None else f"{each.option} {free}"
         passed_over |= set() if free is None else {free.port}
-        holder = holder_of(each.address.port) or "most likely another headend or `der demo` is running"
+        holder = holder_of(each.address) or "most likely another headend or `der demo` is running"
         told.append(
             f"port {each.address.port} on {each.address.host}, which {each.purpose} needs, is taken: {holder}. "
             f"Stop it, or choose another port: der demo {choice}"

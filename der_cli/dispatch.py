@@ -15,6 +15,7 @@ import typer
 from der_cli.completion import complete_asset, complete_site
 from der_cli.dispatch_view import explained, show_preview, show_record, show_transitions
 from der_cli.follow import as_wished, ended, follow, settled
+from der_cli.names import short
 from der_cli.progress import progressing
 from der_cli.screen import err, instant, print_json, words
 from der_cli.targets import asset_id_of, site_id_of
@@ -220,12 +221,23 @@ def _conclude(record: Dispatch, *, enough: Callable[[Dispatch], bool], waited_s:
         reason = record["transitions"][-1]["reason"] if record["transitions"] else None
         why = f": {explained(reason)}" if reason else ""
         err().print(f"The dispatch was not carried out: it is {words(record['state'])}{why}.", soft_wrap=True)
-    elif settled(record):
-        err().print(f"Still {words(record['state'])} after {waited_s:g} s; it goes on.", soft_wrap=True)
     else:
         err().print(
-            f"Still {words(record['state'])} after {waited_s:g} s. It stays in the queue until "
-            f"{instant(record['expires_at']):%H:%M:%S} UTC, then it expires; `der agents` shows which links are up.",
-            soft_wrap=True,
+            f"Still {words(record['state'])} after {waited_s:g} s{_what_follows(record)}.", soft_wrap=True
         )
     raise typer.Exit(_NOT_AS_WISHED)
+
+
+def _what_follows(record: Dispatch) -> str:
+    """What becomes of a dispatch that is not looked at any longer, and how to learn it."""
+    if settled(record):
+        return "; it goes on"
+    if record["state"] in {State.SENT, State.ACKNOWLEDGED}:
+        which = short(record["id"])
+        return (
+            ". It was handed to its agent, which has not told what became of it: it may have been applied. "
+            f"`der telemetry` shows what is measured, `der dispatches {which}` what the agent tells; "
+            f"`der cancel {which}` takes it back"
+        )
+    until = f"{instant(record['expires_at']):%H:%M:%S} UTC"
+    return f". It stays in the queue until {until}, then it expires; `der agents` shows which links are up"

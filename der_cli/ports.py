@@ -5,6 +5,7 @@ That nobody listens on a port does not make it free: Linux gives those from 3276
 
 import errno
 import socket
+from ipaddress import ip_address
 from pathlib import Path
 
 from der_cli.processes import program_of, words_of
@@ -29,12 +30,16 @@ def in_the_way(address: HostPort) -> str | None:
         return None
     if error.errno != errno.EADDRINUSE:
         return system_words(error).lower()
-    return holder_of(address.port) or "it is taken"
+    return holder_of(address) or "it is taken"
 
 
-def holder_of(port: int) -> str | None:
-    """Which program has a port, and what for; ``None`` where that can't be seen."""
-    held = {inode: each for inode, each in tcp_sockets().items() if each.near.port == port}
+def holder_of(address: HostPort) -> str | None:
+    """Which program has an address, and what for; ``None`` where that can't be seen.
+
+    Who listens there has it; the near ends of the connections that it has accepted are the same address.
+    """
+    met = {inode: each for inode, each in tcp_sockets().items() if _meet(each.near, address)}
+    held = {inode: each for inode, each in met.items() if each.listens} or met
     if not held:
         return None
     for home in Path("/proc").iterdir():
@@ -42,6 +47,18 @@ def holder_of(port: int) -> str | None:
             for inode in held.keys() & set(sockets_of(home)):
                 return f"{_name(home)} (pid {home.name}) {_use(held[inode])}"
     return f"a program of another user {_use(next(iter(held.values())))}"
+
+
+def _meet(near: HostPort, wanted: HostPort) -> bool:
+    """Whether two addresses can't both be had: one port, and one host or a wildcard."""
+    if near.port != wanted.port:
+        return False
+    try:
+        host = wanted.host if ":" in wanted.host else socket.gethostbyname(wanted.host)
+    except OSError:
+        return True
+    hosts = {ip_address(near.host), ip_address(host)}
+    return len(hosts) == 1 or any(host.is_unspecified for host in hosts)
 
 
 def _use(held: TcpSocket) -> str:

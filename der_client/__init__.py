@@ -11,6 +11,7 @@
 export, negative MW = charge / import**. Unknown is ``None``, never 0.
 """
 
+from der_client.addresses import without_login
 from der_client.client import AsyncHeadendClient, HeadendClient
 from der_client.errors import (
     Conflict,
@@ -54,4 +55,5 @@ __all__ = [
     "StreamEvent",
     "Telemetry",
     "Unavailable",
+    "without_login",
 ]

@@ -7,12 +7,12 @@ twice; the client itself does so where the connection broke.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from ipaddress import ip_address
 from types import TracebackType
 from typing import Self
 
 import httpx
 
+from der_client.addresses import is_loopback, parse, without_login
 from der_client.binding import Awaiting, Blocking
 from der_client.exchange import Exchange
 from der_client.network import AwaitingNetwork, BlockingNetwork
@@ -23,6 +23,7 @@ from der_client.routes import Routes
 class HeadendClient(Routes, Blocking):
     """A headend at ``base_url``, e.g. ``http://127.0.0.1:3001``. A context manager.
 
+    A login may stand in it (``http://user:password@host``); the attribute ``base_url`` is without it, to be shown.
     ``timeout_s`` is for each answer, all attempts and the pauses between them included; ``page`` is how many entries of
     a list are asked for at once, from 1 to 1000; ``transport`` stands in for the network and ``sleep`` for the passing
     of time in tests.
@@ -40,11 +41,12 @@ class HeadendClient(Routes, Blocking):
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        url = _parse(base_url)
-        self.base_url = str(url).rstrip("/")
-        self._http = httpx.Client(transport=transport, trust_env=not _is_loopback(url.host))
+        url = parse(base_url)
+        asked = str(url).rstrip("/")
+        self.base_url = without_login(asked)
+        self._http = httpx.Client(transport=transport, trust_env=not is_loopback(url.host))
         self._exchange = Exchange(
-            BlockingNetwork(self._http, sleep=sleep), base_url=self.base_url, timeout_s=timeout_s, page=page
+            BlockingNetwork(self._http, sleep=sleep), base_url=asked, timeout_s=timeout_s, page=page
         )
 
     def close(self) -> None:
@@ -78,11 +80,12 @@ class AsyncHeadendClient(Routes, Awaiting):
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        url = _parse(base_url)
-        self.base_url = str(url).rstrip("/")
-        self._http = httpx.AsyncClient(transport=transport, trust_env=not _is_loopback(url.host))
+        url = parse(base_url)
+        asked = str(url).rstrip("/")
+        self.base_url = without_login(asked)
+        self._http = httpx.AsyncClient(transport=transport, trust_env=not is_loopback(url.host))
         self._exchange = Exchange(
-            AwaitingNetwork(self._http, sleep=sleep), base_url=self.base_url, timeout_s=timeout_s, page=page
+            AwaitingNetwork(self._http, sleep=sleep), base_url=asked, timeout_s=timeout_s, page=page
         )
 
     async def aclose(self) -> None:
@@ -96,22 +99,3 @@ class AsyncHeadendClient(Routes, Awaiting):
         self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         await self.aclose()
-
-
-def _parse(base_url: str) -> httpx.URL:
-    text = base_url.strip()
-    try:
-        url = httpx.URL(text if "://" in text else f"http://{text}")
-    except httpx.InvalidURL:
-        url = httpx.URL("")
-    if url.scheme not in {"http", "https"} or not url.host or " " in text:
-        raise ValueError(f"{base_url!r} is not the URL of a headend, such as http://127.0.0.1:3001")
-    return url
-
-
-def _is_loopback(host: str) -> bool:
-    """Whether it is this machine, where no proxy of the environment leads to."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

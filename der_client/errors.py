@@ -10,6 +10,8 @@ HeadendError
 └── HeadendUnreachable    nothing answered, or not a headend
 """
 
+from der_client.addresses import without_login
+
 
 class HeadendError(Exception):
     """Root of the tree; its text is a sentence for an operator."""
@@ -72,14 +74,15 @@ class ServerFault(HeadendProblem):
 class HeadendUnreachable(HeadendError):
     """No headend answered at ``url``; the text says what to look at.
 
-    ``why`` is the reason in a few words. ``maybe_done`` is true when the request had left before the link failed, so
-    the headend may have acted on it: ask again with the same id to learn what became of it.
+    ``url`` is without a login, ``why`` is the reason in a few words. ``maybe_done`` is true when the request had left
+    before the link failed, so the headend may have acted on it: ask again with the same id to learn what became of it.
     """
 
     def __init__(self, url: str, why: str, *, maybe_done: bool = False) -> None:
+        shown = without_login(url)
         super().__init__(
-            f"no headend answers at {url}: {why}. Is it running there? HEADEND (or --headend) says where to look."
+            f"no headend answers at {shown}: {why}. Is it running there? HEADEND (or --headend) says where to look."
         )
-        self.url = url
+        self.url = shown
         self.why = why
         self.maybe_done = maybe_done

@@ -10,6 +10,7 @@ from ipaddress import ip_address
 
 import uvicorn
 
+from der_client import without_login
 from der_console.mounting import create_app, run
 
 _HEADEND = "http://127.0.0.1:3001"
@@ -72,7 +73,7 @@ async def _serve(headend: str, host: str, port: int) -> None:
     for signum in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signum, server.stop)
     pages = asyncio.create_task(run(headend), name="console")
-    print(f"der_console: http://{host}:{port}, headend {headend}", flush=True)
+    print(f"der_console: http://{host}:{port}, headend {without_login(headend)}", flush=True)
     await server.serve()
     pages.cancel()
     await asyncio.wait([pages])

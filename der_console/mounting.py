@@ -54,7 +54,7 @@ def create_app() -> ASGIApp:
 async def run(headend_url: str) -> None:
     """Serve the pages, asking the headend at ``headend_url``, until cancelled."""
     async with AsyncHeadendClient(headend_url, page=AT_ONCE) as headend:
-        console = Console(headend, url=headend_url)
+        console = Console(headend, url=headend.base_url)
         pages.register(console)
         async with nicegui_app.router.lifespan_context(nicegui_app):
             try:

@@ -83,7 +83,7 @@ def bugreport(
     window = timedelta(seconds=window_s)
     with progressing("Collecting") as step, world.headend(headend) as client:
         facts = gather(world, headend, step=step)
-        report = Report(mask_for(facts, anonymise=anonymise))
+        report = Report(mask_for(facts, headend=headend, anonymise=anonymise))
         collect_here(report, facts)
         dispatch_id = None if dispatch is None else str(dispatch)
         collect_headend(report, facts, client, dispatch_id, step=step)

@@ -53,9 +53,9 @@ class Report:
         self.missing.append(self.mask.text(f"{what}: {why}"))
 
 
-def mask_for(facts: Facts, *, anonymise: bool) -> Mask:
-    """A mask that knows the secrets of this shell and of the running programs and, if wished, the fleet's names."""
-    secrets = secrets_of(facts.environ) | passwords_in(facts.url)
+def mask_for(facts: Facts, *, headend: str, anonymise: bool) -> Mask:
+    """A mask that knows the secrets of this shell, of ``headend``, of running programs and, if wished, names."""
+    secrets = secrets_of(facts.environ) | passwords_in(headend)
     for process in facts.processes or ():
         secrets |= secrets_of(process.environ or {}) | secrets_in(process.argv)
     return Mask(secrets, _names(facts) if anonymise else None)

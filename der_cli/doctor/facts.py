@@ -19,7 +19,7 @@ from der_cli.names import canonical
 from der_cli.ports import in_the_way
 from der_cli.processes import DEFAULT_GRPC, DEFAULT_HTTP, Process, host_port
 from der_cli.world import World
-from der_client import HeadendClient, HeadendError
+from der_client import HeadendClient, HeadendError, without_login
 from der_client.models import Agent, Asset, Dispatch, Readiness
 from der_runtime.addresses import HostPort, is_loopback
 
@@ -229,7 +229,7 @@ def gather(world: World, url: str, *, step: Step) -> Facts:
     step("the headend")
     answers, why_not = _ask(world, url)
     facts = Facts(
-        url=url,
+        url=without_login(url),
         now=world.now(),
         environ=environ,
         cwd=Path.cwd(),

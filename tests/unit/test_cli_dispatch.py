@@ -93,6 +93,20 @@ def test_an_agent_that_is_away_leaves_it_queued_and_following_has_a_limit(termin
     assert 20 <= asked <= 30  # modestly: once a second in the long run
 
 
+@pytest.mark.parametrize("state", ["sent", "acknowledged"])
+def test_one_that_its_agent_has_and_does_not_answer_is_not_said_to_be_queued(
+    terminal: Terminal, state: str
+) -> None:
+    terminal.headend.course = ("queued", "sent", "acknowledged")[: 2 + (state == "acknowledged")]
+    result = terminal.der("dispatch", "--asset", A, "--mw", "5", "--id", ORDER_ID)
+    assert result.exit_code == 1
+    assert f"Still {state} after 30 s. It was handed to its agent, which has not told" in result.stderr
+    assert "it may have been applied" in result.stderr
+    assert "`der cancel 0b5f3a52` takes it back" in result.stderr
+    assert "queue" not in result.stderr
+    assert "expires" not in result.stderr
+
+
 def test_without_waiting_a_queued_dispatch_is_fine(terminal: Terminal) -> None:
     assert terminal.der("dispatch", "--asset", A, "--mw", "5", "--no-wait").exit_code == 0
     assert terminal.slept == 0

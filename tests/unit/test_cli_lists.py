@@ -86,6 +86,16 @@ def test_no_headend_is_exit_code_3_and_one_line(desk: Desk, args: list[str]) -> 
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize("reachable", [True, False])
+@pytest.mark.parametrize("args", [["assets"], ["watch", "--once"], ["doctor"]], ids=lambda args: args[0])
+def test_a_password_in_the_headend_s_url_is_not_shown(desk: Desk, args: list[str], reachable: bool) -> None:
+    desk.headend.reachable = reachable
+    for form in ([], ["--json"]):
+        result = desk.der(*args, *form, HEADEND="http://op:s3cret@127.0.0.1:3001", DATABASE_URL=None)
+        assert "s3cret" not in result.output
+        assert reachable or "127.0.0.1:3001" in result.output
+
+
 @pytest.mark.parametrize("args", ASKING, ids=lambda args: args[0])
 def test_a_refusal_is_exit_code_1(desk: Desk, args: list[str]) -> None:
     desk.headend.refuse(500, "internal_error", detail="the headend made a mistake", times=20)

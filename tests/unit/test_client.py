@@ -5,6 +5,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime
+from urllib.parse import quote
 from uuid import UUID
 
 import httpx
@@ -268,6 +269,12 @@ def untrusted(message: str) -> ssl.SSLCertVerificationError:
     return error
 
 
+def no_tls(reason: str) -> ssl.SSLError:
+    error = ssl.SSLError(1, f"[SSL: {reason}] {reason.lower()} (_ssl.c:1006)")
+    error.reason = reason
+    return error
+
+
 REFUSED = ConnectionRefusedError(111, "Connection refused")
 
 
@@ -282,12 +289,24 @@ REFUSED = ConnectionRefusedError(111, "Connection refused")
         (caused(socket.gaierror(-2, "Name or service not known")), "no such host is known"),
         (caused(OSError(113, "No route to host")), "no route to host"),
         (caused(untrusted("self-signed certificate")), "not trusted: self-signed certificate"),
+        (caused(no_tls("WRONG_VERSION_NUMBER")), "does not speak TLS (should it be http://?)"),
+        (caused(no_tls("RECORD_LAYER_FAILURE")), "does not speak TLS (should it be http://?)"),
         (
-            caused(ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER]")),
-            "does not speak TLS (should it be http://?)",
+            caused(no_tls("TLSV13_ALERT_CERTIFICATE_REQUIRED")),
+            "the TLS handshake was refused: tlsv13 alert certificate required",
         ),
+        (caused(ssl.SSLEOFError(8, "EOF occurred in violation of protocol")), "broke the TLS connection off"),
         (caused(ConnectionResetError(104, "Connection reset by peer")), "reset by peer"),
+        (caused(OSError(111, "Connect call failed ('127.0.0.1', 1)")), "connection refused"),
+        (httpx.ConnectError("All connection attempts failed"), "no connection could be made"),
+        (httpx.ReadError(""), "the connection broke"),
         (httpx.RemoteProtocolError("Server disconnected without sending a response."), "it hung up"),
+        (
+            httpx.RemoteProtocolError(
+                "peer closed connection without sending complete message body (chunked)"
+            ),
+            "it broke off in the middle of an answer",
+        ),
         (httpx.RemoteProtocolError("illegal status line: bytearray(b'\\x15')"), "speaks no HTTP"),
     ],
 )
@@ -295,7 +314,7 @@ def test_why_nobody_answers_is_told_in_an_operator_s_words(failure: httpx.HTTPEr
     with Flaky(*[failure] * 4).client() as client, pytest.raises(HeadendUnreachable) as caught:
         client.health()
     assert said in caught.value.why
-    assert not re.search(r"Errno|SSL|_ssl|bytearray|\[", caught.value.why)
+    assert not re.search(r"Errno|SSL|_ssl|bytearray|\[|Error|attempts", caught.value.why)
 
 
 def test_an_id_cannot_lead_to_another_route() -> None:
@@ -312,3 +331,22 @@ def test_an_id_cannot_lead_to_another_route() -> None:
 def test_a_url_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="is not the URL of a headend"):
         HeadendClient(url)
+
+
+@pytest.mark.parametrize("login", ["op:s3cret", "op", "op@corp:s3/cr@et"])
+def test_a_login_in_the_url_is_used_and_never_shown(login: str) -> None:
+    asked: list[httpx.Request] = []
+
+    def nobody(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        raise httpx.ReadTimeout("")
+
+    transport = httpx.MockTransport(nobody)
+    url = f"http://{quote(login, safe=':')}@headend:3001"
+    with HeadendClient(url, transport=transport) as client, pytest.raises(HeadendUnreachable) as caught:
+        client.health()
+    assert asked[0].headers["authorization"].startswith("Basic ")
+    assert (client.base_url, caught.value.url) == ("http://headend:3001",) * 2
+    assert "no headend answers at http://headend:3001: " in str(caught.value)
+    with pytest.raises(ValueError, match=r"'http://headend:3001 x' is not the URL"):
+        HeadendClient(f"http://{login}@headend:3001 x")

@@ -108,7 +108,11 @@ def test_what_can_not_be_read_is_missed_and_not_asked_for_again() -> None:
         (problem(500, "internal_error", "a mistake"), "a mistake"),
         (httpx.Response(502, text="bad gateway"), "something else is listening there (502, text/plain)"),
         (httpx.Response(200, json={}), "something else is listening there (200, application/json)"),
-        ([PING, httpx.ReadError("reset")], "reset"),
+        ([PING, httpx.ReadError("reset")], "the connection broke"),
+        (
+            [PING, httpx.RemoteProtocolError("peer closed connection without sending complete message body")],
+            "it broke off in the middle of an answer",
+        ),
         ([PING, b"event: link\ndata: {broken\n\n"], "what the headend has sent cannot be read"),
     ],
 )

@@ -23,9 +23,12 @@ def test_lost_headend_is_unmissable_and_heals(screen: Callable[..., Screen]) -> 
     port = free_port()
     with (
         System() as system,
-        Program.module("der_console", "--headend", system.url, "--addr", f"127.0.0.1:{port}") as console,
+        Program.module(
+            "der_console",
+            *("--headend", system.url.replace("//", "//op:s3cret@"), "--addr", f"127.0.0.1:{port}"),
+        ) as console,
     ):
-        console.wait_for("^der_console: ")
+        console.wait_for(f"^der_console: .*, headend {system.url}$")
         system.start_agent(GATEWAY)
         fleet = screen(f"http://127.0.0.1:{port}").open("/")
         fleet.see("Live")
@@ -38,6 +41,7 @@ def test_lost_headend_is_unmissable_and_heals(screen: Callable[..., Screen]) -> 
         expect(figure).to_have_css("font-style", "italic")
         fleet.page.evaluate("der.staleAfter = 5")
         assert "No connection to the headend since" in banner.inner_text()
+        assert "s3cret" not in fleet.page.content()
         fleet.see("No connection", within=".link-state")
         fleet.page.locator(".sites .value.stale").first.wait_for()
         system.start_headend()

@@ -142,6 +142,7 @@ async def build(settings: HeadendSettings, stop: asyncio.Event) -> Headend | Non
             dispatches=dispatcher.tally,
             announcements=announcements,
             store=store,
+            clock=clock,
             loop_lag_s=loop_lag_s,
             version=__version__,
         )

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -20,6 +21,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from der_core.events import Severity
+from der_core.freshness import STALE_AFTER_S
 from der_core.lifecycle import State
 from der_headend.absences import Absences
 from der_headend.admissions import Admissions
@@ -39,6 +41,7 @@ from der_headend.sessions import (
     SessionCounts,
     Sessions,
 )
+from der_runtime.clock import Clock
 
 _ENDS = tuple(state for state in State if state.final)
 _CLOSED = {
@@ -66,6 +69,7 @@ class HeadendMetrics(Collector):
         dispatches: Tally,
         announcements: Announcements,
         store: StoreLife,
+        clock: Clock,
         loop_lag_s: Distribution,
         version: str,
     ) -> None:
@@ -78,6 +82,7 @@ class HeadendMetrics(Collector):
         self._dispatches = dispatches
         self._announcements = announcements
         self._store = store
+        self._clock = clock
         self._loop_lag_s = loop_lag_s
         self._version = version
 
@@ -108,14 +113,29 @@ class HeadendMetrics(Collector):
     def _of_fleet(self) -> Iterator[Metric]:
         yield _gauge("der_assets", "Assets in the inventory", len(self._fleet.assets))
         yield _gauge("der_assets_served", "Assets whose agent is connected", self._sessions.sums.assets)
-        power_mw = self._fleet.columns["current_mw"]
+        heard_mw = self._heard_mw()
+        yield _gauge(
+            "der_assets_heard",
+            "Assets whose agent is connected and whose values are not stale",
+            len(heard_mw),
+        )
         yield _gauge(
             "der_fleet_power_watts",
-            "Sum of the last known powers, in watts: positive = discharge / export, negative = charge / import",
-            float(power_mw[np.isfinite(power_mw)].sum()) * 1e6,
+            "Power of the assets that are heard, in watts: positive = discharge / export, negative = charge / import",
+            float(heard_mw.sum()) * 1e6 if len(heard_mw) else None,
         )
         raised = Counter(alarm.event.severity for alarm in self._alarms.active())
         yield _gauges("der_alarms_raised", "Alarms raised now", "severity", {s: raised[s] for s in Severity})
+
+    def _heard_mw(self) -> NDArray[np.float64]:
+        """The power of each asset that is heard, as in the sums of REST; a few array operations for each session."""
+        fleet = self._fleet
+        heard = np.zeros(len(fleet.assets), np.bool_)
+        for session in self._sessions.live.values():
+            heard[session.binding.slots] = True
+        heard &= fleet.timestamp_us >= (self._clock.now().timestamp() - STALE_AFTER_S) * 1e6
+        heard &= np.isfinite(fleet.columns["current_mw"])
+        return fleet.columns["current_mw"][heard]
 
     def _of_sessions(self, counts: SessionCounts) -> Iterator[Metric]:
         yield _gauge("der_sessions", "Agents connected", len(self._sessions.live))
@@ -207,7 +227,7 @@ class HeadendMetrics(Collector):
         )
 
 
-def _gauge(name: str, meaning: str, value: float) -> Metric:
+def _gauge(name: str, meaning: str, value: float | None) -> Metric:
     return GaugeMetricFamily(name, meaning, value=value)
 
 

@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from der_core.errors import Rejected, Unavailable
 from der_core.events import EventKind, Severity
+from der_core.freshness import STALE_AFTER_S
 from der_core.lifecycle import State
 from der_core.request import DispatchRequest
 from der_headend import measures
@@ -21,7 +22,7 @@ from der_headend.ports import Batch
 from der_headend.sessions import CLOSED_BY_AGENT
 from der_wire._gen import agent_link_pb2 as pb
 from kit import records
-from kit.headend import SITE, A, B, World, frame, gateway, says
+from kit.headend import OTHER_SITE, SITE, A, B, D, World, frame, gateway, says
 from kit.scripted_headend import until
 
 
@@ -39,6 +40,7 @@ def scraped(world: World) -> dict[str, float]:
             dispatches=world.dispatcher.tally,
             announcements=world.announcements,
             store=world.store,
+            clock=world.clock,
             loop_lag_s=Distribution(LOOP_LAG_S),
             version="1.2.3",
         )
@@ -65,6 +67,26 @@ async def test_samples_are_counted_once_stored() -> None:
     assert (found["der_ingest_waiting|samples"], found["der_ingest_rows_total"]) == (0, 3)
     assert (found["der_ingest_lag_seconds"], found["der_store_commit_seconds_count"]) == (0, 1)
     assert found["der_fleet_power_watts"] == -1.5e6
+
+
+async def test_power_is_of_the_assets_that_are_heard_as_in_every_other_sum() -> None:
+    world = World()
+    assert "der_fleet_power_watts" not in scraped(world)  # unknown is not 0
+    one = await world.connect(gateway())
+    other = await world.connect(gateway(D, agent_id=str(OTHER_SITE), site_id=OTHER_SITE))
+    world.ingest.frame(one, 1, frame(world, [1.0, 2.0, float("nan")]))
+    world.ingest.frame(other, 1, frame(world, [10.0], ago_s=STALE_AFTER_S - 1))
+    world.ingest.read_in()
+
+    def heard() -> tuple[float, float | None]:
+        found = scraped(world)
+        return found["der_assets_heard"], found.get("der_fleet_power_watts")
+
+    assert heard() == (3, 13e6)
+    world.clock.advance(2)
+    assert heard() == (2, 3e6)
+    world.sessions.close(one.id, CLOSED_BY_AGENT)
+    assert heard() == (0, None)
 
 
 async def test_lag_goes_on_while_the_store_is_away(away: World) -> None:

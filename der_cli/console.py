@@ -24,11 +24,14 @@ def console(
             metavar="HOST:PORT", help="Where the console is served.", show_default="the console's own"
         ),
     ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print where it is served as one line of JSON.")
+    ] = False,
 ) -> None:
     """Serve the operator's console in the browser, until Ctrl-C."""
     if find_spec("der_console") is None or find_spec("nicegui") is None:
         complain("der console needs nicegui; `pip install 'der-fleet[console]'` installs it")
         raise typer.Exit(_USAGE)
-    where = [] if addr is None else ["--addr", addr]
-    command = [sys.executable, "-m", "der_console", "--headend", headend, *where]
+    more = ([] if addr is None else ["--addr", addr]) + (["--json"] if as_json else [])
+    command = [sys.executable, "-m", "der_console", "--headend", headend, *more]
     os.execv(sys.executable, command)  # noqa: S606 - our own program

@@ -44,6 +44,10 @@ def demo(
     duration_s: Annotated[
         float | None, typer.Option(metavar="S", min=0, help="End after so many seconds of running.")
     ] = None,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="Print one line of JSON once it is ready; the rest goes to stderr."),
+    ] = False,
 ) -> None:
     """Start a headend and one gateway agent per site, show the fleet, stream the logs; Ctrl-C ends it all."""
     http_addr, grpc_addr = _address(http, "--http"), _address(grpc, "--grpc")
@@ -63,10 +67,10 @@ def demo(
         database_url=database_url,
         environ=os.environ,
     )
-    out().print(
+    (err if as_json else out)().print(
         f"DER Fleet demo: {len(made.sites)} sites, {len(inventory.assets)} assets of {path}", soft_wrap=True
     )
-    code = asyncio.run(Demo(made, now=world_of(ctx).now).run(duration_s))
+    code = asyncio.run(Demo(made, now=world_of(ctx).now, as_json=as_json).run(duration_s))
     raise typer.Exit(code)
 
 

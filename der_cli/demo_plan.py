@@ -39,6 +39,18 @@ class Plan:
     headend: Launch
     agents: tuple[Launch, ...]
 
+    def as_json(self) -> dict[str, object]:
+        """What a program has to know of a demo that is ready."""
+        agents = [
+            {
+                "agent_id": str(site.id),
+                "site_name": site.name,
+                "assets": len(self.inventory.assets_of(site.id)),
+            }
+            for site in self.sites
+        ]
+        return {"headend": self.url, "grpc": self.grpc, "agents": agents}
+
 
 def plan(
     inventory: Inventory,

@@ -16,7 +16,7 @@ from der_cli.audience import watched
 from der_cli.child import Child, stop_all
 from der_cli.demo_plan import Launch, Plan
 from der_cli.demo_view import LogView, agent_ended, complain, started, try_next
-from der_cli.screen import err, out, words
+from der_cli.screen import err, out, print_json_line, words
 from der_client import HeadendClient, HeadendError
 from der_core.assets import Site
 
@@ -41,13 +41,18 @@ class _Stopped(Exception):
 
 
 class Demo:
-    """The processes from the first to the last moment."""
+    """The processes from the first to the last moment.
 
-    def __init__(self, made: Plan, *, now: Callable[[], datetime]) -> None:
+    With ``as_json`` stdout has one line of JSON, once it is ready, and stderr what is said to people.
+    """
+
+    def __init__(self, made: Plan, *, now: Callable[[], datetime], as_json: bool = False) -> None:
         self._plan = made
         self._now = now
+        self._as_json = as_json
+        self._to = err if as_json else out
         self._children: list[Child] = []
-        self._logs = LogView([made.headend.name, *(agent.name for agent in made.agents)])
+        self._logs = LogView([made.headend.name, *(agent.name for agent in made.agents)], to=self._to)
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
 
@@ -78,20 +83,24 @@ class Demo:
         server = await self._launch(self._plan.headend)
         if not await self._until(headend.ready, deadline):
             raise _Failed(f"the headend was not ready within {_READY_WITHIN_S:g} s", server)
-        started(server.name, f"serves REST at {self._plan.url} and agents at {self._plan.grpc}")
+        started(server.name, f"serves REST at {self._plan.url} and agents at {self._plan.grpc}", to=self._to)
         gateways = [await self._launch(agent) for agent in self._plan.agents]
         for site, gateway in zip(self._plan.sites, gateways, strict=True):
             if not await self._until(partial(_connected, headend, site), deadline):
                 raise _Failed(f"{words(site.name)} did not connect within {_READY_WITHIN_S:g} s", gateway)
-            started(site.name, f"connected with {len(self._plan.inventory.assets_of(site.id))} assets")
+            assets = len(self._plan.inventory.assets_of(site.id))
+            started(site.name, f"connected with {assets} assets", to=self._to)
 
     async def _introduce(self, headend: HeadendClient) -> None:
         """The fleet, with its first values if they come soon, and what to try."""
         deadline = asyncio.get_running_loop().time() + _VALUES_WITHIN_S
         await self._until(lambda: all(asset["updated_at"] for asset in headend.assets()), deadline)
-        out().print()
-        show_fleet(list(headend.assets()), now=self._now())
-        try_next(self._plan)
+        if self._as_json:
+            print_json_line(self._plan.as_json())
+        else:
+            out().print()
+            show_fleet(list(headend.assets()), now=self._now())
+            try_next(self._plan)
         self._logs.release()
 
     async def _watch(self, duration_s: float | None) -> None:
@@ -125,7 +134,7 @@ class Demo:
         for child in killed:
             err().print(f"{words(child.name)} did not end when asked to and was killed.", soft_wrap=True)
         if running:
-            out().print(f"Stopped: {', '.join(words(child.name) for child in running)}.", soft_wrap=True)
+            self._to().print(f"Stopped: {', '.join(words(child.name) for child in running)}.", soft_wrap=True)
 
     async def _launch(self, launch: Launch) -> Child:
         self._check()
@@ -168,7 +177,7 @@ class Demo:
         """The first signal stops, a second one does not wait; but a closed terminal may say so more than once."""
         if not self._stop.is_set():
             self._stop.set()
-            out().print("Stopping …")
+            self._to().print("Stopping …")
         elif signum != signal.SIGHUP:
             self._hurry.set()
 

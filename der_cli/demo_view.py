@@ -4,8 +4,9 @@ import shlex
 import shutil
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from rich.console import Console
 from rich.text import Text
 
 from der_cli.demo_plan import Launch, Plan
@@ -22,7 +23,8 @@ _EXAMPLE_MW = 12
 class LogView:
     """Prints the lines of several processes; until ``release`` they are held back, so that the start stays readable."""
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, names: Sequence[str], *, to: Callable[[], Console] = out) -> None:
+        self._to = to
         self._width = max(len(_short(name)) for name in names)
         self._colour = {name: _COLOURS[place % len(_COLOURS)] for place, name in enumerate(names)}
         self._held: deque[tuple[str, str]] | None = deque(maxlen=_HELD_LINES)
@@ -47,12 +49,14 @@ class LogView:
 
     def _print(self, name: str, text: str) -> None:
         prefix = f"{_short(name):<{self._width}} │ "
-        out().print(Text.assemble((prefix, self._colour[name]), words(text) if text else ""), soft_wrap=True)
+        self._to().print(
+            Text.assemble((prefix, self._colour[name]), words(text) if text else ""), soft_wrap=True
+        )
 
 
-def started(name: str, what: str) -> None:
+def started(name: str, what: str, *, to: Callable[[], Console] = out) -> None:
     """One step of the start is done."""
-    out().print(Text.assemble("  ", (_short(name), "bold"), f"  {what}"), soft_wrap=True)
+    to().print(Text.assemble("  ", (_short(name), "bold"), f"  {what}"), soft_wrap=True)
 
 
 def agent_ended(name: str, how: str, launch: Launch) -> None:

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.text import Text
-from typer.core import TyperGroup
 
 from der_cli.agents import agents
 from der_cli.assets import assets
+from der_cli.before import HandsOn
 from der_cli.bugreport.command import bugreport
 from der_cli.console import console
 from der_cli.db import db
@@ -38,8 +38,8 @@ EXIT_CODES = (
 )
 
 
-class _Commands(TyperGroup):
-    """Turns the errors of every command into a line on stderr and an exit code, and takes some options before it."""
+class _Commands(HandsOn):
+    """Turns the errors of every command into a line on stderr and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -53,13 +53,6 @@ class _Commands(TyperGroup):
         except HeadendUnreachable as error:
             _say(words(error))
             raise typer.Exit(_UNREACHABLE) from None
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The command and its arguments: first what was given before it, so that what is given again counts."""
-        name, command, rest = super().resolve_command(ctx, args)
-        headend, as_json = ctx.params.get("headend"), ctx.params.get("as_json")
-        before = (["--headend", headend] if headend else []) + (["--json"] if as_json else [])
-        return name, command, [*before, *rest]
 
 
 def _say(message: str) -> None:
@@ -82,8 +75,8 @@ _PANELS = {
 for panel, commands in _PANELS.items():
     for command in commands:
         app.command(epilog=EXIT_CODES, rich_help_panel=panel)(command)
-app.add_typer(db, name="db", epilog=EXIT_CODES, rich_help_panel="Run and mend")
-app.add_typer(fleet, name="fleet", epilog=EXIT_CODES, rich_help_panel="Run and mend")
+app.add_typer(db, name="db", cls=HandsOn, epilog=EXIT_CODES, rich_help_panel="Run and mend")
+app.add_typer(fleet, name="fleet", cls=HandsOn, epilog=EXIT_CODES, rich_help_panel="Run and mend")
 
 
 def _show_version(wanted: bool) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import json
 import os
 import signal
 from collections.abc import Iterator, Sequence
@@ -36,6 +37,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         metavar="HOST:PORT",
         help=f"where the console is served (CONSOLE_ADDR; default {_ADDRESS})",
     )
+    parser.add_argument(
+        "--json", action="store_true", help="print where it is served as one line of JSON, not as a sentence"
+    )
     asked = parser.parse_args(argv)
     host, _, port = asked.addr.rpartition(":")
     if not host or not port.isdecimal():
@@ -45,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"--addr: {host} can be reached by other machines, and the console has neither encryption nor login yet; "
             f"use {_ADDRESS}, or set ALLOW_INSECURE=1 if you mean it"
         )
-    asyncio.run(_serve(asked.headend, host.strip("[]"), int(port)))
+    asyncio.run(_serve(asked.headend, host.strip("[]"), int(port), as_json=asked.json))
 
 
 def _is_loopback(host: str) -> bool:
@@ -55,7 +59,7 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-async def _serve(headend: str, host: str, port: int) -> None:
+async def _serve(headend: str, host: str, port: int, *, as_json: bool) -> None:
     app = create_app()
     server = _Server(
         uvicorn.Config(
@@ -73,7 +77,9 @@ async def _serve(headend: str, host: str, port: int) -> None:
     for signum in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signum, server.stop)
     pages = asyncio.create_task(run(headend), name="console")
-    print(f"der_console: http://{host}:{port}, headend {without_login(headend)}", flush=True)
+    served, asked = f"http://{host}:{port}", without_login(headend)
+    told = {"console": served, "headend": asked}
+    print(json.dumps(told) if as_json else f"der_console: {served}, headend {asked}", flush=True)
     await server.serve()
     pages.cancel()
     await asyncio.wait([pages])

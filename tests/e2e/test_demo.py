@@ -111,6 +111,23 @@ def test_it_ends_by_itself_after_the_given_time() -> None:
         assert program.stdout[-1].startswith("Stopped: ")
 
 
+def test_for_a_program_there_is_one_line_of_json_once_it_is_ready() -> None:
+    demo = Demo("--json")
+    with demo.program as program:
+        ready = json.loads(program.wait_for(r"^\{.*\}$", deadline_s=40))
+        assert [ready["headend"], ready["grpc"]] == [demo.url, demo.grpc]
+        assert [(each["site_name"], each["assets"]) for each in ready["agents"]] == [
+            ("Gateway-Test", 3),
+            ("Campus-Test", 2),
+        ]
+        agents = httpx.get(f"{ready['headend']}/agents").json()
+        assert {a["agent_id"] for a in agents} == {each["agent_id"] for each in ready["agents"]}
+        program.send(signal.SIGINT)
+        assert program.wait(deadline_s=8) == 0
+    assert len(program.stdout) == 1
+    assert program.stderr[-1].startswith("Stopped: ")
+
+
 def test_a_terminal_that_knows_only_ascii_is_no_fault(demo: Demo) -> None:
     arguments = ("assets", "--headend", demo.url)
     with Program.module("der_cli", *arguments, env={"PYTHONIOENCODING": "ascii"}) as shown:

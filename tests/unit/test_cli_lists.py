@@ -67,7 +67,7 @@ def test_every_command_has_help_with_exit_codes_and_takes_json(desk: Desk, comma
     result = desk.der(command, "--help", columns=200)
     assert result.exit_code == 0
     assert "Exit codes: 0 done; 1 refused" in result.stdout
-    assert ("--json" in result.stdout) is (command not in {"demo", "console"})
+    assert "--json" in result.stdout
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -175,7 +175,9 @@ class TestPrograms:
         became: list[list[str]] = []
         monkeypatch.setattr("os.execv", lambda _path, argv: became.append(argv[1:]))
         assert desk.der("console", "--headend", "http://h:1", "--addr", "127.0.0.1:2").exit_code == 0
-        assert became == [["-m", "der_console", "--headend", "http://h:1", "--addr", "127.0.0.1:2"]]
+        assert desk.der("console", "--headend", "http://h:1", "--json").exit_code == 0
+        start = ["-m", "der_console", "--headend", "http://h:1"]
+        assert became == [[*start, "--addr", "127.0.0.1:2"], [*start, "--json"]]
 
     def test_the_console_needs_its_library(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("der_cli.console.find_spec", lambda _name: None)

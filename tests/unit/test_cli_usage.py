@@ -135,5 +135,18 @@ class TestBeforeTheCommand:
     def test_json_may_be_asked_for(self) -> None:
         assert len(json.loads(Desk().der("--json", "assets").stdout)) == 5
 
-    def test_a_command_that_asks_no_headend_does_not_take_it(self) -> None:
-        assert "No such option: --headend" in wrong(Desk(), "--headend", "http://x:1", "db", "status")
+    def test_a_command_of_a_group_takes_it_too(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("der_cli.db._ask", lambda action, _url: {"action": action})
+        result = Desk().der("--json", "db", "status", DATABASE_URL="postgres://h/d")
+        assert json.loads(result.stdout) == {"action": "status"}
+
+    @pytest.mark.parametrize(
+        ("args", "told"),
+        [
+            (["--headend", "http://x:1", "db", "status"], "`der db status` takes no --headend"),
+            (["--headend", "http://x:1", "demo"], "`der demo` takes no --headend"),
+            (["--json", "fleet", "inventory"], "`der fleet inventory` takes no --json"),
+        ],
+    )
+    def test_a_command_that_does_not_take_it_says_so(self, args: list[str], told: str) -> None:
+        assert told in wrong(Desk(), *args)

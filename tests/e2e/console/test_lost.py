@@ -103,8 +103,8 @@ def test_lost_console_is_unmissable_and_heals(screen: Callable[..., Screen]) -> 
         banner = fleet.page.locator(".banner")
         banner.wait_for()
         assert "No connection to the console since" in banner.inner_text()
-        with Program.module("der_console", "--headend", system.url, *arguments) as console:
-            console.wait_for("^der_console: ")
+        with Program.module("der_console", "--headend", system.url, "--json", *arguments) as console:
+            console.wait_for(f'^{{"console": "http://127.0.0.1:{port}", "headend": "{system.url}"}}$')
             banner.wait_for(state="detached")
             fleet.see("Live")
             # What the browser itself says of the time without a console is no fault of the page.

@@ -14,7 +14,7 @@ import typer
 
 from der_cli.completion import complete_asset, complete_site
 from der_cli.dispatch_view import explained, show_preview, show_record, show_transitions
-from der_cli.follow import as_wished, ended, follow, settled
+from der_cli.follow import Patient, as_wished, ended, follow, settled
 from der_cli.names import short
 from der_cli.progress import progressing
 from der_cli.screen import err, instant, print_json, words
@@ -22,6 +22,7 @@ from der_cli.targets import asset_id_of, site_id_of
 from der_cli.waiting import why_it_waits
 from der_cli.world import DEFAULT_HEADEND, HeadendOption, JsonOption, World, world_of
 from der_client import HeadendClient, HeadendError, HeadendUnreachable
+from der_client.failures import short as why
 from der_client.models import Dispatch
 from der_core.lifecycle import State
 
@@ -188,9 +189,10 @@ def _follow(
     as_json: bool,
 ) -> Dispatch:
     latest, shown, dispatch_id = record, 0, record["id"]
+    patient = Patient(record, lambda: client.get_dispatch(dispatch_id), _tell_of_trouble)
     steps = follow(
         record,
-        fetch=lambda: client.get_dispatch(dispatch_id),
+        fetch=patient.look,
         sleep=world.sleep,
         monotonic=world.monotonic,
         enough=enough,
@@ -203,12 +205,19 @@ def _follow(
                 if not as_json and len(latest["transitions"]) > shown:
                     with progress.aside():
                         shown = show_transitions(latest, after=shown)
+        if patient.trouble is not None:
+            raise patient.trouble
     except (KeyboardInterrupt, HeadendError):
         err().print(
             f"No longer following; dispatch {dispatch_id} goes on without this command.", soft_wrap=True
         )
         raise
     return latest
+
+
+def _tell_of_trouble(trouble: HeadendError | None) -> None:
+    told = "It answers again." if trouble is None else f"No answer ({words(why(trouble))}); trying again …"
+    err().print(told, style="yellow", soft_wrap=True)
 
 
 def _conclude(record: Dispatch, *, enough: Callable[[Dispatch], bool], waited_s: float | None) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from functools import partial
 from typing import Annotated
 
@@ -14,7 +15,7 @@ from der_cli.events import names_of
 from der_cli.follow import ended
 from der_cli.names import resolve_id, short
 from der_cli.progress import progressing
-from der_cli.screen import SIGN_CONVENTION, UNKNOWN, err, instant, mw, out, print_json, since, words
+from der_cli.screen import SIGN_CONVENTION, UNKNOWN, clock, err, instant, mw, out, print_json, since, words
 from der_cli.table import Column, show
 from der_cli.targets import AssetOption, SiteOption, narrowed
 from der_cli.times import TimeOption, moment
@@ -155,16 +156,16 @@ def _show_all(listed: list[Dispatch], names: Mapping[str, str], world: World) ->
         Column("Requested", lambda d: mw(d["requested_mw"]), right=True),
         Column("MW", lambda d: mw(d["mw"]), rank=1, right=True),
         Column("State", lambda d: Text(words(d["state"]), style=style_of(d["state"]))),
-        Column("Ends (UTC)", _ends, rank=3),
+        Column("Ends (UTC)", lambda d: _ends(d, now), rank=3),
         Column("Unserved", lambda d: mw(d["unserved_mw"]), rank=4, right=True),
         Column("Id", lambda d: words(short(d["id"])), rank=1),
     ]
     show(columns, listed, caption=f"{SIGN_CONVENTION} der dispatches ID shows one of them.")
 
 
-def _ends(dispatch: Dispatch) -> str:
+def _ends(dispatch: Dispatch, now: datetime) -> str:
     if dispatch["ended_at"]:
-        return f"{instant(dispatch['ended_at']):%H:%M:%S}"
+        return clock(instant(dispatch["ended_at"]), now)
     return UNKNOWN if dispatch["duration_s"] is None else f"after {dispatch['duration_s']:g} s"
 
 

@@ -1,22 +1,25 @@
 """``der events`` and ``der ack``: what happened that a person may want to know, as a list or as it happens."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import datetime
 from functools import partial
 from typing import Annotated, Literal
 
 import typer
 from rich.text import Text
 
+from der_cli.feed import feed
 from der_cli.names import resolve_id, short
 from der_cli.progress import progressing
-from der_cli.screen import err, instant, out, print_json, print_json_line, since, words
+from der_cli.screen import instant, out, print_json, print_json_line, since, words
 from der_cli.table import Column, show
-from der_cli.targets import AssetOption, Only, SiteOption, narrowed
+from der_cli.targets import AssetOption, SiteOption, narrowed
 from der_cli.times import TimeOption, moment
 from der_cli.world import DEFAULT_HEADEND, HeadendOption, JsonOption, world_of
-from der_client import Connected, EventRaised, HeadendClient, Interrupted, Missed
+from der_client import HeadendClient
 from der_client.models import Event
+from der_core.events import EventKind
 
 Severity = Literal["info", "warning", "critical"]
 
@@ -44,6 +47,9 @@ def events(
     """Show events and alarms, newest first. With --follow and --json: one line of JSON per event."""
     world = world_of(ctx)
     now = world.now()
+    if follow and end is not None:
+        raise typer.BadParameter("what is followed has no end but Ctrl-C", param_hint="--end / --follow")
+    begin = None if start is None else moment(start, now, option="--start")
     with world.headend(headend) as client:
         only = narrowed(client, asset=asset, site=site)
         newest = partial(
@@ -52,12 +58,11 @@ def events(
             site_id=only.site_id,
             severity=severity,
             active=active,
-            start=None if start is None else moment(start, now, option="--start"),
+            start=begin,
             end=None if end is None else moment(end, now, option="--end"),
-            limit=limit,
         )
         if not follow:
-            listed = list(newest())
+            listed = list(newest(limit=limit))
             if as_json:
                 print_json(listed)
             else:
@@ -65,7 +70,12 @@ def events(
             return
         print_one = print_json_line if as_json else _line_printer(names_of(client))
         with suppress(KeyboardInterrupt):  # the way to end it
-            for event in _new_ones(client, only, severity, newest):
+            for event in feed(
+                client.stream(asset_id=only.asset_id, site_id=only.site_id),
+                newest=lambda most: newest(limit=most),
+                wanted=_wanted(severity, begin, active=active),
+                first=limit,
+            ):
                 print_one(event)
 
 
@@ -142,30 +152,14 @@ def _line_printer(names: Mapping[str, str]) -> Callable[[Event], None]:
     return print_line
 
 
-def _new_ones(
-    client: HeadendClient, only: Only, severity: str | None, newest: Callable[[], Iterable[Event]]
-) -> Iterator[Event]:
-    """The events so far, oldest first, then each new one; a lost connection is told on stderr and made again."""
-    shown: set[str] = set()
+def _wanted(severity: str | None, start: datetime | None, *, active: bool) -> Callable[[Event], bool]:
+    """Whether one that has just happened would be listed."""
 
-    def unseen(events: Iterable[Event]) -> Iterator[Event]:
-        for event in events:
-            if event["id"] not in shown:
-                shown.add(event["id"])
-                yield event
+    def is_wanted(event: Event) -> bool:
+        return (
+            severity in {None, event["severity"]}
+            and (not active or event["kind"] == EventKind.RAISED)
+            and (start is None or instant(event["at"]) >= start)
+        )
 
-    connected = False
-    yield from unseen(reversed(list(newest())))
-    for happened in client.stream(asset_id=only.asset_id, site_id=only.site_id):
-        match happened:
-            case Connected() if not connected:
-                connected = True
-                yield from unseen(reversed(list(newest())))  # with those since it was read before
-            case EventRaised(event) if severity in {None, event["severity"]}:
-                yield from unseen([event])
-            case Interrupted(why):
-                err().print(f"Connection lost ({words(why)}); trying again …", style="yellow", soft_wrap=True)
-            case Missed():
-                err().print(
-                    "Some events were missed; `der events` lists them.", style="yellow", soft_wrap=True
-                )
+    return is_wanted

@@ -5,6 +5,7 @@ The decisions are here, free of terminal and network; ``dispatch`` does the talk
 
 from collections.abc import Callable, Iterator
 
+from der_client import MAY_PASS, HeadendError
 from der_client.models import Dispatch
 from der_core.lifecycle import FINAL_STATES, State
 
@@ -26,6 +27,32 @@ def ended(record: Dispatch) -> bool:
 def as_wished(record: Dispatch) -> bool:
     """Whether the dispatch is in force, or was to its planned end."""
     return record["state"] in {State.ACTIVE, State.COMPLETED}
+
+
+class Patient:
+    """Looks at a dispatch again and again; while the headend is away it is as it was.
+
+    ``trouble`` is why the last look failed; ``tell`` gets it when it begins, and ``None`` when it is over.
+    """
+
+    def __init__(
+        self, record: Dispatch, fetch: Callable[[], Dispatch], tell: Callable[[HeadendError | None], None]
+    ) -> None:
+        self.trouble: HeadendError | None = None
+        self._record = record
+        self._fetch = fetch
+        self._tell = tell
+
+    def look(self) -> Dispatch:
+        """The record as it is now, or was."""
+        before = self.trouble
+        try:
+            self._record, self.trouble = self._fetch(), None
+        except MAY_PASS as error:
+            self.trouble = error
+        if (before is None) is not (self.trouble is None):
+            self._tell(self.trouble)
+        return self._record
 
 
 def follow(

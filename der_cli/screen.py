@@ -99,6 +99,11 @@ def since(text: str | None, now: datetime) -> str:
     return UNKNOWN if text is None else age((now - instant(text)).total_seconds())
 
 
+def clock(at: datetime, now: datetime) -> str:
+    """A time of day in UTC; with its date, if that is not today's."""
+    return f"{at:%H:%M:%S}" if at.date() == now.date() else f"{at:%Y-%m-%d %H:%M:%S}"
+
+
 def freshness(asset: Asset, now: datetime) -> Freshness:
     """Whether an asset's live values are live."""
     if asset["updated_at"] is None:

@@ -36,14 +36,21 @@ def show(columns: Sequence[Column[T]], rows: Iterable[T], *, caption: str, title
     """Print a table: on a terminal of as many of the columns as fit, elsewhere of all."""
     console = wide_out()
     table = laid_out(columns, rows, width=console.width)
-    shown = {str(column.header) for column in table.columns}
-    hidden = [column.header for column in columns if column.header not in shown]
     if title is not None:
         console.print(Text(title, style="bold"))
     console.print(table)
     console.print(Text(caption, style="dim"))
-    if hidden:
-        console.print(Text(f"No room for {', '.join(hidden)}; a wider terminal shows all.", style="dim"))
+    if hidden := left_out(columns, table):
+        console.print(hidden)
+
+
+def left_out(columns: Sequence[Column[T]], table: Table) -> Text | None:
+    """Which of the columns had no room in a table; ``None`` if all had."""
+    shown = {str(column.header) for column in table.columns}
+    hidden = [column.header for column in columns if column.header not in shown]
+    if not hidden:
+        return None
+    return Text(f"No room for {', '.join(hidden)}; a wider terminal shows all.", style="dim")
 
 
 def laid_out(columns: Sequence[Column[T]], rows: Iterable[T], *, width: int) -> Table:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from der_cli.agents import link_since
-from der_cli.screen import age, instant, words
+from der_cli.screen import age, clock, instant, words
 from der_client.models import Agent, Dispatch
 
 
@@ -16,16 +16,11 @@ def why_it_waits(record: Dispatch, agents: Iterable[Agent], *, now: datetime) ->
         return None
     waits = (
         f"The dispatch waits, and is handed over when it connects; if that is not before "
-        f"{_clock(instant(record['expires_at']), now)}, it expires."
+        f"{clock(instant(record['expires_at']), now)} UTC, it expires."
     )
     if not serving:
         return f"No agent that serves this has connected yet. {waits}"
     lost = {agent["site_name"]: instant(link_since(agent)) for agent in serving}
     site, since = max(lost.items(), key=lambda each: each[1])
-    away = f"since {_clock(since, now)} ({age((now - since).total_seconds())} ago)"
+    away = f"since {clock(since, now)} UTC ({age((now - since).total_seconds())} ago)"
     return f"The agent of {words(site)} is not connected, {away}. {waits}"
-
-
-def _clock(at: datetime, now: datetime) -> str:
-    """A time of day; with its date, if that is not today's."""
-    return f"{at:%H:%M:%S} UTC" if at.date() == now.date() else f"{at:%Y-%m-%d %H:%M:%S} UTC"

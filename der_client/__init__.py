@@ -14,6 +14,7 @@ export, negative MW = charge / import**. Unknown is ``None``, never 0.
 from der_client.addresses import without_login
 from der_client.client import AsyncHeadendClient, HeadendClient
 from der_client.errors import (
+    MAY_PASS,
     Conflict,
     HeadendError,
     HeadendProblem,
@@ -36,6 +37,7 @@ from der_client.stream_events import (
 )
 
 __all__ = [
+    "MAY_PASS",
     "AsyncHeadendClient",
     "Conflict",
     "Connected",

@@ -86,3 +86,7 @@ class HeadendUnreachable(HeadendError):
         self.url = shown
         self.why = why
         self.maybe_done = maybe_done
+
+
+MAY_PASS = (HeadendUnreachable, Unavailable, ServerFault)
+"""What ends by itself: whoever watches something goes on asking."""

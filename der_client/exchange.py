@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from der_client.errors import HeadendUnreachable, ServerFault, Unavailable
+from der_client.errors import MAY_PASS, HeadendUnreachable
 from der_client.failures import short, why
 from der_client.network import Network
 from der_client.questions import Listing, Question, Subscription
@@ -105,7 +105,7 @@ class Exchange:
                     reason = "the headend has ended the stream"
             except httpx.HTTPError as error:
                 reason = why(error)
-            except (HeadendUnreachable, Unavailable, ServerFault) as error:
+            except MAY_PASS as error:
                 reason = short(error)
             except (json.JSONDecodeError, LookupError):
                 reason = "what the headend has sent cannot be read"

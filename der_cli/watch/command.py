@@ -9,12 +9,13 @@ from rich.console import RenderableType
 from rich.live import Live
 
 from der_cli.completion import complete_site
-from der_cli.screen import err, out, print_json_line, words
+from der_cli.screen import err, out, print_json_line, wide_out, words
 from der_cli.targets import site_id_of
 from der_cli.watch.snapshot import Snapshot, take
 from der_cli.watch.view import screen
 from der_cli.world import DEFAULT_HEADEND, HeadendOption, World, world_of
-from der_client import HeadendClient, HeadendUnreachable
+from der_client import MAY_PASS, HeadendClient
+from der_client.failures import short
 
 _DRAWN_PER_S = 2
 _LATE_AFTER_S = 5.0
@@ -61,7 +62,7 @@ def _show_once(client: HeadendClient, world: World, site_id: str | None, *, as_j
     if as_json:
         print_json_line(snapshot.as_json())
     else:
-        console = out()
+        console = wide_out()
         console.print(
             screen(snapshot, world.now(), url=client.base_url, trouble=None, width=console.width, height=None)
         )
@@ -71,7 +72,7 @@ def _print_updates(client: HeadendClient, world: World, site_id: str | None, eve
     while True:
         try:
             print_json_line(take(client, world.now, site_id=site_id).as_json())
-        except HeadendUnreachable as error:
+        except MAY_PASS as error:
             err().print(words(error), soft_wrap=True)
         world.sleep(every_s)
 
@@ -96,7 +97,7 @@ def _live(client: HeadendClient, world: World, site_id: str | None, every_s: flo
         while True:
             try:
                 known.snapshot, known.trouble = take(client, world.now, site_id=site_id), None
-            except HeadendUnreachable as error:
-                known.trouble = error.why
+            except MAY_PASS as error:
+                known.trouble = short(error)
             live.refresh()
             world.sleep(every_s)

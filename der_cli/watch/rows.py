@@ -12,6 +12,7 @@ from rich.text import Text
 from der_cli.screen import UNKNOWN, Freshness, age, freshness, instant, live, mw, since, status, words
 from der_cli.watch.snapshot import Snapshot
 from der_client.models import Agent, Asset, Site
+from der_core.freshness import STALE_AFTER_S
 
 _BAR = 8
 _LOW_PCT, _HIGH_PCT = 10.0, 90.0
@@ -80,7 +81,6 @@ def _is_live(asset: Asset, now: datetime) -> bool:
 def _site_row(site: Site, agents: Sequence[Agent] | None, now: datetime, *, known: bool) -> Row:
     live_assets = [asset for asset in site["assets"] if _is_live(asset, now)]
     setpoints = [asset["setpoint_mw"] for asset in live_assets if asset["setpoint_mw"] is not None]
-    times = [asset["updated_at"] for asset in live_assets if asset["updated_at"]]
     total, online, heard = site["assets_total"], site["assets_online"], site["assets_heard"]
     style = "green" if heard == total else "yellow" if online else "red"
     stale = f", {online - heard} stale" if online > heard else ""
@@ -90,10 +90,18 @@ def _site_row(site: Site, agents: Sequence[Agent] | None, now: datetime, *, know
         setpoint=Text(mw(sum(setpoints)) if setpoints else UNKNOWN),
         soc=_bar(site["soc_pct"]),
         state=Text(f"{online}/{total} online{stale}", style=style),
-        age=Text(since(min(times, default=site["unheard_since"]), now)),
+        age=Text(_age(site, live_assets, now)),
         link=_link(agents, now) if known else Text(UNKNOWN),
         alarms=Text(str(site["alarms"]), style="bold red" if site["alarms"] else "dim"),
     )
+
+
+def _age(site: Site, live_assets: Sequence[Asset], now: datetime) -> str:
+    """How old the oldest of its live values is; where none is live, the newest of all."""
+    if not site["assets_heard"]:
+        return since(site["unheard_since"], now)
+    times = [asset["updated_at"] for asset in live_assets if asset["updated_at"]]
+    return since(min(times), now) if times else f"< {STALE_AFTER_S:g} s"
 
 
 def _asset_row(asset: Asset, now: datetime) -> Row:

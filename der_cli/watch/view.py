@@ -8,7 +8,7 @@ from rich.text import Text
 
 from der_cli.dispatch_view import style_of
 from der_cli.screen import SIGN_CONVENTION, age, instant, mw, since, words
-from der_cli.table import Column, laid_out
+from der_cli.table import Column, laid_out, left_out
 from der_cli.watch.rows import Row, choose
 from der_cli.watch.snapshot import MOST_LISTED, Snapshot
 from der_client.heard import heard_of
@@ -59,13 +59,25 @@ def screen(
     room = None if height is None else height - len(top) - len(below) - _TABLE_HEAD
     parts: list[RenderableType] = [_fitted(line) for line in top]
     if room is None or room > 0:
-        chosen = choose(snapshot, now, room=room)
-        parts.append(laid_out(_COLUMNS, chosen.rows, width=width))
-        if chosen.sites_left_out:
-            more = f"… and {chosen.sites_left_out:,} more sites; --site NAME shows one, a higher window more"
-            parts.append(_fitted(Text(more, style="dim")))
+        parts += _table(snapshot, now, width=width, room=room)
     shown = [*parts, *map(_fitted, below)]
     return Group(*(shown if height is None or room is None or room > 0 else shown[:height]))
+
+
+def _table(snapshot: Snapshot, now: datetime, *, width: int, room: int | None) -> Iterator[RenderableType]:
+    """Sites and assets in at most ``room`` lines below the head, and what had no room."""
+    chosen = choose(snapshot, now, room=room)
+    table = laid_out(_COLUMNS, chosen.rows, width=width)
+    hidden = left_out(_COLUMNS, table)
+    if hidden and room is not None:
+        chosen = choose(snapshot, now, room=room - 1)
+        table = laid_out(_COLUMNS, chosen.rows, width=width)
+    yield table
+    if chosen.sites_left_out:
+        more = f"… and {chosen.sites_left_out:,} more sites; --site NAME shows one, a higher window more"
+        yield _fitted(Text(more, style="dim"))
+    if hidden and (room is None or room > 1):
+        yield hidden if room is None else _fitted(hidden)
 
 
 def _head(snapshot: Snapshot | None, url: str) -> Text:

@@ -125,7 +125,7 @@ def test_a_long_name_does_not_drive_out_what_is_measured(columns: int, shown: st
 
 
 @pytest.mark.parametrize(
-    "args", [a for a in ASKING if a[0] not in {"ack", "cancel", "release", "watch"}], ids=lambda a: a[0]
+    "args", [a for a in ASKING if a[0] not in {"ack", "cancel", "release"}], ids=lambda a: a[0]
 )
 def test_no_column_is_left_out_in_silence(desk: Desk, args: list[str]) -> None:
     ordered(desk, "--site", "Gateway-Test", "--mw", "12")
@@ -319,6 +319,11 @@ class TestDispatches:
         assert json.loads(only.stdout) == []
         assert desk.der("dispatches", "--state", "gone").exit_code == 2
 
+    def test_an_end_on_another_day_has_its_date(self, desk: Desk) -> None:
+        ordered(desk, "--site", "Gateway-Test", "--mw", "12", "--duration-s", "60")
+        desk.headend.advance(86_400)
+        assert "2026-01-02 12:00:00" in desk.der("dispatches", columns=160).stdout
+
     def test_the_beginning_of_an_id_will_do(self, desk: Desk) -> None:
         ids = [f"{start}000000-0000-4000-8000-000000000000" for start in ("aa", "ab", "b0")]
         for each in ids:
@@ -461,6 +466,34 @@ class TestUntilTheEnd:
         result = desk.der("dispatch", "--site", "Gateway-Test", "--mw", "12", "--until-end")
         assert result.exit_code == 1
         assert "it is cancelled" in result.stderr
+
+    def test_also_while_the_headend_is_away_for_a_while(self, desk: Desk) -> None:
+        def restarting(seconds: float) -> None:
+            desk.headend.advance(seconds)
+            desk.headend.reachable = not 20 < desk.slept < 50
+
+        desk.meanwhile = restarting
+        result = desk.der(
+            "dispatch", "--site", "Gateway-Test", "--mw", "12", "--duration-s", "60", "--until-end"
+        )
+        assert result.exit_code == 0, result.output
+        assert "completed" in result.stdout
+        assert result.stderr.splitlines() == [
+            "No answer (connection refused); trying again …",
+            "It answers again.",
+        ]
+
+    def test_but_not_for_longer_than_it_was_given(self, desk: Desk) -> None:
+        def away(_seconds: float) -> None:
+            desk.headend.reachable = False
+
+        desk.meanwhile = away
+        result = desk.der(
+            "dispatch", "--site", "Gateway-Test", "--mw", "12", "--until-end", "--timeout-s", "20"
+        )
+        assert result.exit_code == 3
+        assert desk.slept >= 20
+        assert "No longer following; dispatch" in result.stderr
 
     def test_has_a_limit_if_one_is_given(self, desk: Desk) -> None:
         result = desk.der(

@@ -167,6 +167,23 @@ def test_what_is_not_in_the_sums_is_said() -> None:
     assert not any("Sums are" in line for line in drawn(snapshot(site("S1", 1))))
 
 
+def test_what_has_no_room_is_named() -> None:
+    for height in (None, 30):
+        lines = drawn(snapshot(*(site(f"S{n:05}", 5) for n in range(20))), width=60, height=height)
+        assert any(line.startswith("No room for ") and "Alarms" in line for line in lines)
+        assert height is None or len(lines) <= height
+
+
+def test_of_a_site_without_its_assets_the_age_is_of_what_is_heard() -> None:
+    """As of every site of a fleet of more than 300 assets."""
+    gone = "2026-01-01T09:00:00Z"
+    some = site("Some", assets_total=400, assets_online=400, assets_heard=399, unheard_since=gone)
+    none = site("None", assets_total=400, assets_online=0, assets_heard=0, unheard_since=gone)
+    lines = drawn(snapshot(some, none), width=120)
+    assert "< 15 s" in next(line for line in lines if line.startswith("Some"))
+    assert "3 h" in next(line for line in lines if line.startswith("None"))
+
+
 def test_a_lost_headend_is_unmissable_and_what_was_known_stays() -> None:
     lines = drawn(snapshot(site("S1", 1)), trouble="connection refused", late_s=30, width=100)
     assert "NO ANSWER FROM THE HEADEND, trying again. Values are 30 s old. connection refused" in lines[1]
@@ -237,6 +254,39 @@ class TestCommand:
         result = desk.der("watch", "--json")
         assert (result.exit_code, len(result.stdout.splitlines())) == (0, 1)
         assert "no headend answers" in result.stderr
+
+    @pytest.mark.parametrize("status", [503, 500])
+    def test_a_headend_that_can_not_answer_for_a_while_is_watched_on(self, status: int) -> None:
+        desk = Desk()
+        desk.headend.refuse(status, "store_unavailable", detail="the store is away", times=20)
+        rounds = iter(range(30))
+
+        def until_ctrl_c(_seconds: float) -> None:
+            if next(rounds, None) is None:
+                raise KeyboardInterrupt
+
+        desk.meanwhile = until_ctrl_c
+        result = desk.der("watch", "--json")
+        assert result.exit_code == 0, result.output
+        assert "the store is away" in result.stderr
+        assert json.loads(result.stdout.splitlines()[-1])["sites"]
+
+    def test_on_the_screen_too(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        desk = Desk()
+        desk.headend.refuse(503, "store_unavailable", detail="the store is away", times=4)
+
+        def until_ctrl_c(_seconds: float) -> None:
+            if desk.slept > 60:
+                raise KeyboardInterrupt
+
+        desk.meanwhile = until_ctrl_c
+        monkeypatch.setattr(
+            "der_cli.watch.command.out", lambda: Console(force_terminal=True, width=100, height=30)
+        )
+        result = desk.der("watch", TERM="xterm")
+        assert result.exit_code == 0, result.output
+        assert "NO ANSWER FROM THE HEADEND, trying again. the store is away" in result.stdout
+        assert "Gateway-Test" in result.stdout
 
     def test_a_store_that_hangs_takes_nothing_from_the_screen(self) -> None:
         desk = Desk()

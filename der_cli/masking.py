@@ -41,7 +41,12 @@ _SECRET_NAME = re.compile(rf"{_SECRET}|PGPASSFILE", re.IGNORECASE)
 # unless the URL seems to end there.
 _SCHEME_OF_URL = r"(?P<scheme>(?<![a-z0-9+.-])[a-z0-9+.-]+://)"
 _URL = re.compile(
-    rf"{_SCHEME_OF_URL}(?P<user>[^\s:/'\"<>]*):(?P<password>(?:[^\s'\"<>]|['\"<>](?![\s,:;)\]}}]))+)@",
+    rf"{_SCHEME_OF_URL}(?P<user>[^\s:/'\"<>]*):(?P<password>(?:[^\s'\"<>]|['\"<>](?![\s,:;)\]}}])){{1,2000}})@",
+    re.IGNORECASE,
+)
+_URL_WITH_BLANKS = re.compile(  # not of the web: logs are full of those, and a port is no password
+    rf"(?!https?:){_SCHEME_OF_URL}(?P<user>[^\s:/'\"<>]*):(?!\[removed\]@|\d{{1,5}}(?![^/\s]))"
+    rf"(?:(?!://)[^\n'\"<>]){{1,200}}@",
     re.IGNORECASE,
 )
 _WHOLE_URL = re.compile(r"\s*[a-z0-9+.-]+://[^:]*:(?P<password>.+)@", re.IGNORECASE | re.DOTALL)
@@ -50,11 +55,18 @@ _URL_TOKEN = re.compile(r"(?P<scheme>(?:http|grpc|ws|redis)s?://)[^\s:/@'\"<>?#]
 _QUOTED = r"""[bru]?(?:\\"(?:[^"\\]|\\[^"])*\\"|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"""
 _NAMED = re.compile(
     rf"""(?P<name>(?<![\w.-]){_SECRET}(?:\\?["']|%22)?)
-         (?P<between>\s*(?:=>|[=:>]|%3[AD])\s*(?:\w+\()?|\t+|\s+(?=(?:bearer|basic)\s))
+         (?P<between>\s*(?:[=-]>|[=:>]|%3[AD])\s*(?:\w+\()?|\t+|\s+(?=(?:bearer|basic)\s))
          (?P<value>(?:(?:bearer|basic|digest|token)\s+)?
             (?:{_QUOTED}|[|>][+-]?\s*\n\s+[^\n]+|[^\s,;&"'\\}})\]]+))""",
     re.IGNORECASE | re.VERBOSE,
 )
+_REST = re.compile(
+    rf"(?P<name>(?:passphrase\s*[:=]|^[ \t]*(?:-[ \t]+)?{_PART}{_ANYWHERE}s?:)[ \t]*){re.escape(REMOVED)}"
+    r"(?:[ \t]+(?![\w.-]+[=:])[^\s,;&\"'\\})\]]+)+",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""The other words of what was removed: of a passphrase, or on a line of a file of settings."""
+_SQL = re.compile(rf"(?P<name>\bpassword\s+)e?(?:{_QUOTED})+", re.IGNORECASE)
 _PAIR = re.compile(rf"(?P<name>(?P<mark>[\"']){_SECRET}(?P=mark)\s*,\s*){_QUOTED}", re.IGNORECASE)
 _FLAG = re.compile(rf"(?P<flag>(?<!\S)--?{_SECRET})\s+(?!--)(?:'[^']*'|\"[^\"]*\"|[^\s'\"])+", re.IGNORECASE)
 _USER_FLAG = re.compile(r"(?P<flag>(?<!\S)(?:-u|--user)\s+[^\s:]+):\S+")
@@ -93,9 +105,12 @@ class Mask:
         if self._known is not None:
             text = self._known.sub(REMOVED, text)
         text = _URL.sub(rf"\g<scheme>\g<user>:{REMOVED}@", text)
+        text = _URL_WITH_BLANKS.sub(rf"\g<scheme>\g<user>:{REMOVED}@", text)
         text = _URL_ENCODED.sub(rf"\g<before>{REMOVED}%40", text)
         text = _URL_TOKEN.sub(rf"\g<scheme>{REMOVED}@", text)
         text = _NAMED.sub(_named, text)
+        text = _REST.sub(rf"\g<name>{REMOVED}", text)
+        text = _SQL.sub(rf"\g<name>{REMOVED}", text)
         text = _PAIR.sub(rf"\g<name>\g<mark>{REMOVED}\g<mark>", text)
         text = _HEADER.sub(rf"\g<name>{REMOVED}", text)
         text = _FLAG.sub(rf"\g<flag> {REMOVED}", text)

@@ -107,6 +107,9 @@ def test_no_planted_secret_is_in_any_byte_of_it(folder: Path) -> None:
     log.write_text(
         "2026-01-01T12:00:00Z connecting to postgres://bess:pl4nted-in-a-log@h/d\n"
         "2026-01-01T12:00:01Z Authorization: Bearer pl4nted-in-a-log\n"
+        "2026-01-01T12:00:01Z ALTER ROLE bess PASSWORD 'pl4nted-in-a-log'\n"
+        "2026-01-01T12:00:01Z passwd -> pl4nted-in-a-log, passphrase: correct horse pl4nted-in-a-log\n"
+        "2026-01-01T12:00:01Z DATABASE_URL=postgres://bess:pa ss pl4nted-in-a-log@h/db\n"
         f"2026-01-01T12:00:01Z {'x' * 19_960} pl4nted-in-pgpassword\n"
         '2026-01-01T12:00:02Z {"api_key": "pl4nted-in-a-log"} pl4nted-in-pgpassword pl4nted/encoded\n'
         "2026-01-01T12:00:03Z refused: it's pl4nted-on-a-command-line\n",

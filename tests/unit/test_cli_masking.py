@@ -50,6 +50,14 @@ TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
         '--password "a {}"',
         "--password 'a'\"'\"'{}'",
         "curl -u bess:{} http://h",
+        "ALTER ROLE bess PASSWORD '{}'",
+        "CREATE USER bess WITH ENCRYPTED PASSWORD E'it''s {}' VALID UNTIL 'infinity'",
+        "passwd -> {}",
+        "passphrase: correct horse {}",
+        "at noon the passphrase = correct horse {}, as ever",
+        "db:\n  password: correct horse {}\n",
+        "DATABASE_URL=postgres://u:pa ss {}@h/db",
+        "to postgres://u:{} @@h/db failed",
     ],
 )
 def test_what_stands_where_a_secret_stands_is_removed(text: str) -> None:
@@ -104,7 +112,7 @@ def test_what_follows_a_secret_flag_is_known() -> None:
 
 
 def test_a_long_line_takes_no_minutes() -> None:
-    for long in ("ab12" * 5000, "key." * 5000, "A" * 64 + "\n"):
+    for long in ("ab12" * 5000, "key." * 5000, "A" * 64 + "\n", "amqp://u:" * 500, "passphrase: a " * 1500):
         Mask().text(long * 20)
 
 
@@ -125,6 +133,12 @@ def test_what_is_known_to_be_a_secret_is_removed_in_every_spelling() -> None:
         "postgres://bess@localhost:5432/bess",
         'password authentication failed for user "bess"',
         "bypass=1 keyboard=us author=me",
+        "unknown key 'max_m', did you mean 'max_mw'?",
+        "the password of user 'bess' is wrong; ask ops@site",
+        "postgres://bess@localhost:5432/bess is away; ask ops@site",
+        "amqp://broker:5672 is away, ask ops@site",
+        "http://headend:3001 answers op@site",
+        "passphrases have more than one word",
         "der_ingest_rows_total 12345.0",
         "trace_id=4bf92f3577b34da6a3ce929d0e0e4736",
     ],

@@ -174,6 +174,10 @@ class Ingest:
         """The highest sequence number that was taken of a spool."""
         return self._marks.taken(spool_id)
 
+    def window_of(self, spool_id: UUID) -> int:
+        """So many records an agent that comes may have unacknowledged, those of its earlier sessions included."""
+        return self._marks.waiting(spool_id) + self.window
+
     def frame(self, session: Session, seq: int, frame: pb.Frame) -> None:
         """Take a frame: newest values to the live columns; if it is numbered and new, all of it to the store.
 
@@ -395,7 +399,7 @@ class Ingest:
         spool_id = session.registration.spool_id
         if not self._marks.is_new(spool_id, seq):
             return False
-        window = max(self.window, session.lent_window)
+        window = max(self.window, session.largest_window)
         if self._marks.waiting(spool_id) >= window:
             raise Rejected("window_exceeded", f"more than {window} records without an acknowledgement")
         self._marks.take(spool_id, seq)

@@ -44,7 +44,7 @@ class Session:
     ``heard_s`` and ``beat_s`` (of the last heartbeat, or else of the opening) are monotonic. ``remembers``: its spool
     is the one of the agent's session before, so it still knows what it did then. ``agreed``: headend and agent have
     agreed on what is in force, so that it may be commanded. ``behind``: it said that more records wait;
-    ``lent_window``: so many records it was once allowed to have unacknowledged for that.
+    ``largest_window``: so many records it was once allowed to have unacknowledged, if more than usual.
     """
 
     id: UUID
@@ -57,7 +57,7 @@ class Session:
     remembers: bool
     agreed: bool = False
     behind: bool = False
-    lent_window: int = 0
+    largest_window: int = 0
 
     @property
     def agent_id(self) -> str:

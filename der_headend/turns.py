@@ -17,7 +17,13 @@ from der_headend.sessions import Session
 from der_runtime.clock import Clock
 
 AT_ONCE_ROWS = 40_000
-"""So many samples may be on their way from agents that are behind; the headend takes them in within 0.15 s."""
+"""So many samples may be on their way from agents that are behind; the headend takes them in within ``PASSING_S``."""
+
+PASSING_S = 0.15
+
+AT_MOST_ROWS = 4 * AT_ONCE_ROWS
+"""So many may be on their way where agents are far: beyond ``AT_ONCE_ROWS`` they are called at the pace of so many per
+``PASSING_S``, for what is on its way for longer does not wait here."""
 
 LENT_ROWS = 1_000
 """So many samples an agent may send in its turn, if its window is not larger: large messages cost less than many."""
@@ -48,6 +54,7 @@ class Turns:
         self._waiting: OrderedDict[UUID, Session] = OrderedDict()
         self._turns: OrderedDict[UUID, _Turn] = OrderedDict()
         self._rows = 0
+        self._paced_s = 0.0
 
     @property
     def waiting(self) -> int:
@@ -67,10 +74,10 @@ class Turns:
     def beat(self, session: Session) -> None:
         """Answer a heartbeat with how far the spool is stored.
 
-        An agent that waits for its turn is told again what it was told, unless that was less than a heartbeat ago.
+        An agent that waits for its turn is told again what it was told, unless that was less than half a heartbeat ago.
         """
         if session.id in self._waiting:
-            if session.link.quiet_s >= session.registration.heartbeat_s:
+            if session.link.quiet_s >= session.registration.heartbeat_s / 2:
                 session.link.acknowledge(session.link.told_seq)
         else:
             window = None if session.id in self._turns else self._ingest.window
@@ -103,18 +110,23 @@ class Turns:
         now_s = self._clock.monotonic()
         while self._turns and self._turns[oldest := next(iter(self._turns))].until_s <= now_s:
             self._end(oldest)
-        while self._waiting and self._rows < AT_ONCE_ROWS:
+        while self._waiting and self._may_call(now_s):
             session_id, session = self._waiting.popitem(last=False)
             self._end(session_id)
             turn = self._turns[session_id] = self._lend(session, now_s)
             self._rows += turn.rows
+            takes_s = PASSING_S * turn.rows / AT_ONCE_ROWS
+            self._paced_s = min(max(self._paced_s, now_s - PASSING_S) + takes_s, now_s + PASSING_S)
+
+    def _may_call(self, now_s: float) -> bool:
+        return self._rows < AT_ONCE_ROWS or (self._rows < AT_MOST_ROWS and now_s >= self._paced_s)
 
     def _lend(self, session: Session, now_s: float) -> _Turn:
         spool_id, assets = session.registration.spool_id, session.binding.slots.size
         window = max(min(LENT_ROWS // assets, LARGEST_WINDOW), self._ingest.window)
-        session.lent_window = max(session.lent_window, window)
+        session.largest_window = max(session.largest_window, window)
         stored_seq = self._ingest.stored(spool_id)
         session.link.acknowledge(stored_seq, window=window)
         full_seq = stored_seq + window
-        expected = full_seq - self._ingest.taken(spool_id)
+        expected = max(full_seq - self._ingest.taken(spool_id), 0)  # a spool may have lost some in between
         return _Turn(expected * (assets + _RECORD_ROWS), full_seq, now_s + TURN_S)

@@ -80,6 +80,7 @@ class AgentLink(AgentLinkServicer):
         del admitted
         link = StreamLink(clock=self._clock, write=context.write)
         session = self._sessions.open(registration, peer=peer, link=link)
+        session.largest_window = self._ingest.window_of(registration.spool_id)
         reason = LINK_LOST
         try:
             async with link:

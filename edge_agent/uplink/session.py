@@ -165,6 +165,8 @@ class Session:
             await self._send_ahead(reaches)
         messages = []
         for record in records:
+            if record.seq <= self._sent_seq:  # acknowledged while it was read
+                continue
             self._sent_seq = record.seq
             if (message := self._outbox.message(record)) is not None:
                 self._in_flight.append(record.seq)
@@ -252,11 +254,12 @@ class Session:
         await self._agent.cancel(dispatch_id, asset_ids)
 
     async def _acknowledged(self, told: pb.Acknowledgement) -> None:
-        through_seq = told.through_seq
-        if through_seq > self._sent_seq:
+        through_seq, next_seq = told.through_seq, self._outbox.spool.status().next_seq
+        if through_seq >= next_seq:
             raise LinkEnded(
-                f"the headend acknowledged record {through_seq}; the last one sent is {self._sent_seq}"
+                f"the headend acknowledged record {through_seq}, but the next one will be {next_seq}"
             )
+        self._sent_seq = max(self._sent_seq, through_seq)  # an earlier session may have sent more
         while self._in_flight and self._in_flight[0] <= through_seq:
             self._in_flight.popleft()
         self._window = told.window or self._window

@@ -183,6 +183,7 @@ class World:
         stored_seq = await self.ingest.resume(registration.spool_id, first_seq=registration.first_seq)
         self.admissions.check(registration)
         session = self.sessions.open(registration, peer="127.0.0.1:1", link=link or NotingLink())
+        session.largest_window = self.ingest.window_of(registration.spool_id)
         await self.dispatcher.connected(session, stored_seq=stored_seq)
         return session
 

@@ -220,6 +220,16 @@ async def test_an_agent_says_whether_it_is_behind_and_takes_a_larger_window() ->
     ]
 
 
+async def test_what_an_earlier_session_sent_may_be_acknowledged_to_the_next_one() -> None:
+    clock, _, outbox = parts()
+    for at_us in range(1, 6):
+        await outbox.put_frame(pb.Frame(timestamp_us=at_us))
+    async with session_of(outbox, clock, window=2) as stream:
+        await until(lambda: together(stream) == [[1], [2]])
+        await stream.says.put(pb.Downlink(acknowledgement=pb.Acknowledgement(through_seq=4)))
+        await until(lambda: together(stream) == [[1], [2], [5]])
+
+
 async def test_an_agent_that_stops_asks_until_the_headend_has_all_of_it() -> None:
     clock, _, outbox = parts()
     async with session_of(outbox, clock) as stream:

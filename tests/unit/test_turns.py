@@ -7,6 +7,7 @@ import pytest
 
 from der_core.assets import Asset, Inventory, Site
 from der_core.errors import Rejected
+from der_core.registration import Registration
 from der_headend import turns
 from der_headend.sessions import Session
 from kit.headend import World, battery, frame, gateway, link_of
@@ -28,15 +29,19 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     return World(inventory=Inventory(sites, assets), room_rows=2 * AGENTS)
 
 
+def gateway_at(world: World, place: int, spool_id: UUID | None = None) -> Registration:
+    of_site, asset = site(place)
+    return gateway(
+        asset.id,
+        agent_id=f"agent-{place}",
+        site_id=of_site.id,
+        spool_id=spool_id,
+        inventory=world.fleet.inventory,
+    )
+
+
 async def connected(world: World) -> Sequence[Session]:
-    found = []
-    for place in range(AGENTS):
-        of_site, asset = site(place)
-        registration = gateway(
-            asset.id, agent_id=f"agent-{place}", site_id=of_site.id, inventory=world.fleet.inventory
-        )
-        found.append(await world.connect(registration))
-    return found
+    return [await world.connect(gateway_at(world, place)) for place in range(AGENTS)]
 
 
 def send(world: World, session: Session, *seqs: int, more: bool) -> None:
@@ -83,6 +88,46 @@ async def test_a_turn_that_is_not_used_ends(world: World) -> None:
     assert told(sessions) == [2] * AGENTS
 
 
+async def test_agents_that_are_far_are_called_at_a_pace(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "AT_MOST_ROWS", 9 * 21)
+    sessions = await connected(world)
+    for session in sessions:
+        send(world, session, 1, 2, more=True)
+    await world.ingest.flush()
+    called = []
+    for _ in range(5):
+        world.clock.advance(turns.PASSING_S / 5)
+        world.turns.beat(sessions[5])
+        called.append(told(sessions).count(2))
+    assert called == [4, 4, 5, 5, 5], "one after the other, and no more than so many"
+    send(world, sessions[0], 3, 4, more=True)
+    assert told(sessions) == [2] * AGENTS
+
+
+async def test_who_has_lost_records_counts_for_nothing(world: World) -> None:
+    sessions = await connected(world)
+    for session in sessions:
+        send(world, session, 1, 2, more=True)
+    await world.ingest.flush()
+    for session in sessions[3:]:
+        send(world, session, 1_000_000, more=True)
+    for session in sessions[:3]:
+        send(world, session, 3, 4, more=True)
+    assert told(sessions) == [2] * AGENTS
+    assert 0 <= world.turns._rows < turns.AT_ONCE_ROWS
+
+
+async def test_a_new_session_may_send_while_what_the_last_one_sent_is_not_stored(world: World) -> None:
+    first, *_ = await connected(world)
+    send(world, first, 1, 2, more=True)
+    again = await world.connect(gateway_at(world, 0, spool_id=first.registration.spool_id))
+    send(world, again, 3, 4, more=True)
+    with pytest.raises(Rejected, match="more than 4 records"):
+        send(world, again, 5, more=True)
+
+
 async def test_a_heartbeat_is_answered_without_a_turn(world: World) -> None:
     sessions = await connected(world)
     for session in sessions:
@@ -90,8 +135,8 @@ async def test_a_heartbeat_is_answered_without_a_turn(world: World) -> None:
     await world.ingest.flush()
     waits = link_of(sessions[4])
     world.turns.beat(sessions[4])
-    assert waits.acknowledged == [], "it was told something less than a heartbeat ago"
-    waits.quiet_s = 10.0
+    assert waits.acknowledged == [], "it was told something less than half a heartbeat ago"
+    waits.quiet_s = 5.0
     world.turns.beat(sessions[4])
     assert waits.acknowledged == [0]
     assert told(sessions) == [2, 2, 2, 0, 0, 0]

@@ -9,7 +9,6 @@ from typing import Any
 from unittest.mock import patch
 from uuid import UUID
 
-from der_headend.grpc.link import StreamLink
 from der_headend.ingest import Ingest
 from der_headend.main import main
 from der_headend.marks import Marks
@@ -25,11 +24,10 @@ def acknowledge_before_commit() -> None:
     def take(self: Ingest, session: Session, seq: int) -> bool:
         taken = _take(self, session, seq)
         if taken:
-            self._tell_stored(session.registration.spool_id, seq)
+            session.link.acknowledge(seq)
         return taken
 
     patch.object(Ingest, "_take", take).start()
-    patch.object(StreamLink, "stored", StreamLink.acknowledge).start()
 
 
 def skip_mark() -> None:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from uuid import UUID
 
 from der_core.assets import Inventory
+from der_headend import own_alarms
 from der_headend.alarms import AGENT_DISCONNECTED, Alarms
 from der_headend.own_alarms import Cause, Events, OwnAlarms
 from der_headend.sessions import CLOSED_BY_AGENT, AgentEntry, Sessions
@@ -21,7 +22,6 @@ from der_runtime.clock import Clock
 
 GRACE_S = 120.0
 NOTICED_AFTER_S = 5.0
-LOOK_S = 5.0
 LINK_LOST = "agent_link_lost"
 """The code of the notice."""
 
@@ -46,11 +46,8 @@ class Absences:
         """How many agents were lost for ``GRACE_S`` or longer at the last look."""
 
     async def run(self) -> None:
-        """Look every few seconds, for as long as the headend runs; a look that is missed is not made up for."""
-        self.take_up()
-        while True:
-            await self._clock.sleep_until(self._clock.monotonic() + LOOK_S)
-            self.look()
+        """Look for who is lost, for as long as the headend runs."""
+        await own_alarms.keep(self, clock=self._clock)
 
     def take_up(self) -> None:
         """The headend begins to run: take up the alarms of an earlier run; all others have ``GRACE_S`` to come."""

@@ -30,7 +30,6 @@ from der_wire.fields import WireInvalid, for_people, read_uuid
 from der_wire.registration import MAX_AGENT_ID
 
 QUIET_S = 120.0
-LOOK_S = 5.0
 STRANGE_SITES = 20
 """Of so many sites that are not in the inventory alarms may be raised."""
 
@@ -181,11 +180,8 @@ class Admissions:
         self._tell_limits(registration, [each for each in found if each.field in _LIMITS])
 
     async def run(self) -> None:
-        """End what is over, for as long as the headend runs; a look that is missed is not made up for."""
-        self.take_up()
-        while True:
-            await self._clock.sleep_until(self._clock.monotonic() + LOOK_S)
-            self.look()
+        """End what is over, for as long as the headend runs."""
+        await own_alarms.keep(self, clock=self._clock)
 
     def take_up(self) -> None:
         """Take up the alarms of an earlier run."""

@@ -18,6 +18,9 @@ from der_core.events import Event, EventKind, Severity
 from der_headend.alarms import Alarms
 from der_runtime.clock import Clock
 
+LOOK_S = 5.0
+"""How often is looked for what has begun and what is over."""
+
 MOST, WITHIN_S = 1000, 3600.0
 """So many alarms of one kind at once, and so many new ones within this time."""
 
@@ -44,6 +47,26 @@ class Events(Protocol):
     def note(self, event: Event) -> None:
         """Have an event stored and announced."""
         ...
+
+
+class Keeper(Protocol):
+    """Decides which alarms of some kinds are raised."""
+
+    def take_up(self) -> None:
+        """Take up the alarms of an earlier run."""
+        ...
+
+    def look(self) -> None:
+        """Raise what has begun, end what is over."""
+        ...
+
+
+async def keep(keeper: Keeper, *, clock: Clock) -> None:
+    """Look every few seconds, for as long as the headend runs; a look that is missed is not made up for."""
+    keeper.take_up()
+    while True:
+        await clock.sleep_until(clock.monotonic() + LOOK_S)
+        keeper.look()
 
 
 class OwnAlarms:

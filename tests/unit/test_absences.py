@@ -6,8 +6,8 @@ import pytest
 
 from der_core.events import Event, EventKind, Severity
 from der_headend import absences, own_alarms
-from der_headend.absences import AGAIN_S, GRACE_S, LOOK_S, NOTICED_AFTER_S
-from der_headend.own_alarms import WITHIN_S
+from der_headend.absences import AGAIN_S, GRACE_S, NOTICED_AFTER_S
+from der_headend.own_alarms import LOOK_S, WITHIN_S
 from der_headend.ports import EventQuery
 from der_headend.sessions import CLOSED_BY_AGENT, HEADEND_STOPPING, HEARTBEAT_MISSED, LINK_LOST
 from kit.headend import SITE, A, B, C, World, gateway

@@ -12,7 +12,8 @@ from der_core.errors import Conflict, Rejected
 from der_core.events import Event, EventKind
 from der_core.registration import RegisteredAsset, Registration
 from der_headend import admissions, own_alarms
-from der_headend.admissions import LOOK_S, QUIET_S, differences
+from der_headend.admissions import QUIET_S, differences
+from der_headend.own_alarms import LOOK_S
 from der_headend.ports import Batch, EventQuery
 from der_wire._gen import agent_link_pb2 as pb
 from der_wire.registration import registration_to_wire

@@ -2,22 +2,23 @@
 
 An agent that is refused tries again every half a minute, perhaps for days. That is one alarm for as long as it goes on:
 its code is ``refused_`` and the code of the refusal, its place the asset of an agent that has one, else the site. It
-ends soon after the agent is let in, or when nobody has been refused for that cause for ``QUIET_S``. Strangers may name
+ends soon after the last of those who were refused for it is let in, or when nobody has been for ``QUIET_S``. Of an
+alarm of an earlier run it is not known who they were: it ends once an agent of its place is let in. Strangers may name
 any site and any id: of sites that are not in the inventory only a few are told, and whoever names none that can be read
 is only counted.
 
 An agent whose assets have other limits than in the inventory is let in, with an alarm at the first of them until it
-comes without the difference. Other names are only logged: an asset goes by the inventory's.
+comes without the difference, or without the asset. Other names are only logged: an asset goes by the inventory's.
 """
 
 from collections import Counter, OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from der_core.assets import Asset, Inventory
 from der_core.errors import Conflict, DerError, Rejected
-from der_core.registration import RegisteredAsset, Registration
+from der_core.registration import AgentMode, RegisteredAsset, Registration
 from der_headend import own_alarms
 from der_headend.alarms import LIMITS_DIFFER, REFUSED, Alarms
 from der_headend.fleet import Fleet
@@ -36,6 +37,10 @@ STRANGE_SITES = 20
 AGENTS_KNOWN = 1000
 """Of so many agents it is remembered why they were refused, so that the alarm ends once they are let in."""
 
+AGENTS_PER_CAUSE = 20
+"""Of so many agents it is remembered that they were refused for one cause; if there are more, it ends by itself."""
+
+_OTHERS = ""
 _LIMITS = ("capacity_mwhr", "max_mw", "min_mw")
 _LOGGED = 10
 
@@ -44,11 +49,29 @@ _log = get_logger("der_headend.link")
 
 @dataclass(slots=True)
 class _Refused:
-    """How often somebody was refused for one cause, when (monotonic) last, and whether an agent was let in since."""
+    """How often somebody was refused for one cause, when (monotonic) last, who, and whether one was let in since.
+
+    ``waiting``: the ids of those who were not let in yet, and ``_OTHERS`` if they are more than can be remembered.
+    """
 
     last_s: float
     attempts: int = 0
-    over: bool = False
+    waiting: set[str] = field(default_factory=set)
+    let_in: bool = False
+
+    @property
+    def over(self) -> bool:
+        """Whether all who were refused have been let in."""
+        return self.let_in and not self.waiting
+
+    def refused(self, agent_id: str) -> None:
+        """One more, or the same again."""
+        self.waiting.add(agent_id if len(self.waiting) < AGENTS_PER_CAUSE else _OTHERS)
+
+    def accepted(self, agent_id: str) -> None:
+        """One of them was let in."""
+        self.waiting.discard(agent_id)
+        self.let_in = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +106,7 @@ class Admissions:
         self._refusals, self._differing = own(REFUSED), own(LIMITS_DIFFER)
         self._refused: dict[Cause | str, _Refused] = {}
         self._refused_for: OrderedDict[str, Cause] = OrderedDict()
+        self._taken_up: dict[tuple[UUID, UUID | None], list[Cause]] = {}
         self.refused_counts: Counter[str] = Counter()
         """How many registrations were refused, by code."""
 
@@ -144,7 +168,7 @@ class Admissions:
             if len(self._refused) >= own_alarms.MOST:
                 return
             known = self._refused[cause or refusal.code] = _Refused(0.0)
-        known.last_s, known.over = self._clock.monotonic(), False
+        known.last_s = self._clock.monotonic()
         known.attempts += 1
         agent_id = for_people(introduction.agent_id[:MAX_AGENT_ID])
         if known.attempts.bit_count() == 1:  # the first, the second, the fourth, ever more rarely
@@ -158,17 +182,19 @@ class Admissions:
             )
         if cause is None:
             return
+        known.refused(agent_id)
         self._refused_for[agent_id] = cause
+        self._refused_for.move_to_end(agent_id)
         if len(self._refused_for) > AGENTS_KNOWN:
             self._refused_for.popitem(last=False)
         if cause not in self._refusals.raised and self._refusals.room:
             self._refusals.begin(cause, f"agent {agent_id} from {peer} is refused: {refusal.detail}")
 
-    def accepted(self, registration: Registration) -> None:
-        """An agent was let in."""
-        cause = self._refused_for.pop(registration.agent_id, None)
-        if cause is not None and cause in self._refused:
-            self._refused[cause].over = True
+    def accepted(self, registration: Registration, *, given_up: Sequence[UUID] = ()) -> None:
+        """An agent was let in. ``given_up``: assets that it served before, and now nobody does."""
+        for cause in self._over_for(registration):
+            if cause in self._refused:
+                self._refused[cause].accepted(registration.agent_id)
         found = differences(registration, self._fleet.inventory)
         if found:
             _log.warning(
@@ -177,6 +203,9 @@ class Admissions:
                 differences=[str(each) for each in found[:_LOGGED]],
                 count=len(found),
             )
+        if self._differing.raised:
+            for asset_id in given_up:
+                self._end_difference(asset_id, "its agent does not serve it any more")
         self._tell_limits(registration, [each for each in found if each.field in _LIMITS])
 
     async def run(self) -> None:
@@ -190,8 +219,9 @@ class Admissions:
         now_s = self._clock.monotonic()
         for cause in self._refusals.raised:
             self._refused.setdefault(cause, _Refused(now_s))
-        for cause in [c for c in self._differing.raised if c.asset_id not in self._fleet.slot_of]:
-            self._differing.end(cause, "it is not in the inventory any more")
+            self._taken_up.setdefault((cause.site_id, cause.asset_id), []).append(cause)
+        for cause in [c for c in self._differing.raised if self._difference(c.asset_id) != c]:
+            self._differing.end(cause, "it is not in the inventory any more, or at another site")
 
     def look(self) -> None:
         """End the alarms of those who were let in, or have not tried for a while."""
@@ -202,7 +232,8 @@ class Admissions:
             del self._refused[key]
             if isinstance(key, Cause) and key in self._refusals.raised:
                 why = "the agent was let in" if refused.over else f"not tried again for {QUIET_S:.0f} s"
-                self._refusals.end(key, f"{why} (refused {refused.attempts} times)")
+                times = f" (refused {refused.attempts} times)" if refused.attempts else ""
+                self._refusals.end(key, why + times)
 
     def _cause(self, introduction: pb.Register, code: str) -> Cause | None:
         """Of what a refusal tells, as far as it can be read and may be told."""
@@ -221,14 +252,33 @@ class Admissions:
         strange = sum(isinstance(key, Cause) and key.site_id not in inventory.sites for key in self._refused)
         return cause if strange < STRANGE_SITES else None
 
+    def _over_for(self, registration: Registration) -> Iterator[Cause]:
+        """For what an agent that is let in was refused, or in an earlier run perhaps."""
+        cause = self._refused_for.pop(registration.agent_id, None)
+        if cause is not None:
+            yield cause
+        if self._taken_up:
+            single = registration.mode is AgentMode.SINGLE_ASSET
+            place = registration.site_id, registration.assets[0].id if single else None
+            yield from self._taken_up.pop(place, ())
+
+    def _difference(self, asset_id: UUID | None) -> Cause | None:
+        """The cause of an alarm at an asset with other limits; ``None`` if there can be none."""
+        asset = None if asset_id is None else self._fleet.inventory.assets.get(asset_id)
+        return None if asset is None else Cause(asset.site_id, asset.id, LIMITS_DIFFER)
+
+    def _end_difference(self, asset_id: UUID, why: str) -> None:
+        cause = self._difference(asset_id)
+        if cause is not None and cause in self._differing.raised:
+            self._differing.end(cause, why)
+
     def _tell_limits(self, registration: Registration, found: Sequence[Difference]) -> None:
         """Keep one alarm, at the first asset with other limits."""
         first = found[0].asset.id if found else None
         if self._differing.raised:
             for offered in registration.assets:
-                past = Cause(registration.site_id, offered.id, LIMITS_DIFFER)
-                if offered.id != first and past in self._differing.raised:
-                    self._differing.end(past, "agent and inventory agree, or differ in another asset")
+                if offered.id != first:
+                    self._end_difference(offered.id, "agent and inventory agree, or differ in another asset")
         if first is None:
             return
         here = ", ".join(each.in_words for each in found if each.asset.id == first)

@@ -287,10 +287,21 @@ class Sessions:
         """When its agent was last heard, in UTC."""
         return self._clock.now() - timedelta(seconds=self._clock.monotonic() - session.heard_s)
 
-    def heard_before(self, session: Session) -> datetime | None:
-        """When its agent was last heard before this session, as far as that is known."""
-        before = self._agents[session.agent_id].sessions[1:2]
-        return before[0].last_seen_at if before else None
+    def before(self, session: Session) -> SessionRecord | None:
+        """The session that its agent had before this one, as far as that is known."""
+        return next(iter(self._agents[session.agent_id].sessions[1:2]), None)
+
+    def given_up(self, session: Session) -> Sequence[UUID]:
+        """The assets that its agent served in the session before and does not any more, nor does anybody since."""
+        before, entry = self.before(session), self._agents[session.agent_id]
+        if before is None or before.asset_ids == session.record.asset_ids:
+            return ()
+        served = set(session.record.asset_ids)
+        return [
+            asset_id
+            for asset_id in before.asset_ids
+            if asset_id not in served and ((last := self.last_agent_of(asset_id)) is None or last is entry)
+        ]
 
     def close(self, session_id: UUID, reason: str) -> Session | None:
         """End a session; ``None`` if it is not open (any more), in which case nothing happens."""

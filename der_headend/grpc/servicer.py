@@ -134,8 +134,9 @@ class AgentLink(AgentLinkServicer):
                 del self._coming[registration.agent_id]
 
     def _welcome(self, session: Session, registration: Registration, peer: str) -> None:
+        before = self._sessions.before(session)
         if not session.remembers:
-            heard_at = self._sessions.heard_before(session)
+            heard_at = None if before is None else before.last_seen_at
             asset_ids = session.record.asset_ids
             for cleared in self._alarms.left_behind(registration.site_id, asset_ids, heard_at=heard_at):
                 self._ingest.note(cleared)
@@ -153,7 +154,7 @@ class AgentLink(AgentLinkServicer):
                 "hardly any room for further agents; raise the limit of open files (ulimit -n) and restart",
                 connected=self._nearly_full,
             )
-        self._admissions.accepted(registration)
+        self._admissions.accepted(registration, given_up=self._sessions.given_up(session))
 
     def _registered(self, session_id: UUID, stored_seq: int) -> pb.Registered:
         return pb.Registered(

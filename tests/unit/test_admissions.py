@@ -17,7 +17,7 @@ from der_headend.own_alarms import LOOK_S
 from der_headend.ports import Batch, EventQuery
 from der_wire._gen import agent_link_pb2 as pb
 from der_wire.registration import registration_to_wire
-from kit.headend import INVENTORY, OTHER_SITE, SITE, A, B, C, World, gateway
+from kit.headend import INVENTORY, OTHER_SITE, SITE, A, B, C, D, World, gateway
 from kit.scripted_headend import until
 
 STRANGER = RegisteredAsset(id=uuid4(), name="X", capacity_mwhr=1.0, max_mw=1.0, min_mw=-1.0)
@@ -66,10 +66,12 @@ class Door(World):
         found = (await self.store.events.page(EventQuery(limit=1000))).items
         return [stored.event for stored in reversed(found)]
 
-    async def restarted(self) -> "Door":
+    async def restarted(self, inventory: Inventory = INVENTORY) -> "Door":
         await self.ingest.flush()
-        other = Door(store=self.store)
+        other = Door(store=self.store, inventory=inventory)
         other.clock.advance((self.clock.now() - other.clock.now()).total_seconds())
+        newest = {record.session_id: record for record in self.session_changes}
+        other.sessions.restore(reversed(newest.values()))
         other.alarms.restore(await self.store.events.open_alarms())
         other.admissions.take_up()
         return other
@@ -158,6 +160,81 @@ async def test_an_alarm_of_one_who_gave_up_ends_by_itself_also_after_a_restart()
     assert await again.store.events.open_alarms() == []
 
 
+async def test_an_alarm_of_several_who_are_refused_goes_on_until_the_last_of_them_is_let_in() -> None:
+    world = Door()
+    agents = [gateway(asset_id, agent_id=f"gateway of {asset_id}") for asset_id in (A, B)]
+    raised = [(SITE, None, "refused_unknown_asset")]
+    for agent in agents:
+        assert await world.knocks(replace(agent, assets=(STRANGER,))) == "unknown_asset"
+    for agent, still_raised in zip(agents, (raised, []), strict=True):
+        assert await world.knocks(agent) == ""
+        await world.after(LOOK_S)
+        assert world.raised == still_raised
+
+
+async def test_of_more_agents_than_are_remembered_for_a_cause_none_is_taken_for_the_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(admissions, "AGENTS_PER_CAUSE", 2)
+    world = Door()
+    for asset_id in (A, B, C):
+        await world.knocks(replace(gateway(agent_id=str(asset_id)), assets=(STRANGER,)))
+    for asset_id in (A, B):
+        assert await world.knocks(gateway(asset_id, agent_id=str(asset_id))) == ""
+    await world.after(LOOK_S)
+    assert world.raised == [(SITE, None, "refused_unknown_asset")]
+    await world.after(QUIET_S)
+    assert "not tried again for 120 s (refused 3 times)" in (await world.told())[-1].message
+
+
+async def test_an_agent_that_is_refused_most_often_is_not_the_one_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(admissions, "AGENTS_KNOWN", 2)
+    world = Door()
+    for n in range(4):
+        await world.knocks(replace(gateway(agent_id="stubborn"), assets=(STRANGER,)))
+        await world.knocks(replace(gateway(D, agent_id=f"other {n}", site_id=OTHER_SITE), assets=(STRANGER,)))
+    assert await world.knocks(gateway(agent_id="stubborn")) == ""
+    await world.after(LOOK_S)
+    assert world.raised == [(OTHER_SITE, None, "refused_unknown_asset")]
+
+
+async def test_after_a_restart_the_alarm_of_one_who_is_let_in_ends_at_once() -> None:
+    world = Door()
+    await world.knocks(replace(gateway(agent_id="gateway"), assets=(STRANGER,)))
+    old = single(D, agent_id="single")
+    old.site_id, old.protocol = str(OTHER_SITE), 99
+    await world.knocks(old)
+    of_site, of_asset = (SITE, None, "refused_unknown_asset"), (OTHER_SITE, D, "refused_protocol_version")
+
+    again = await world.restarted()
+    await again.after(LOOK_S)
+    assert again.raised == [of_site, of_asset]
+    assert await again.knocks(single(A, agent_id="single of the site")) == ""
+    await again.after(LOOK_S)
+    assert again.raised == [of_site, of_asset]
+    old.protocol = 1
+    assert await again.knocks(old) == ""
+    await again.after(LOOK_S)
+    assert again.raised == [of_site]
+    assert await again.knocks(gateway(B, C, agent_id="gateway")) == ""
+    await again.after(LOOK_S)
+    cleared = (await again.told())[-1]
+    assert (cleared.kind, cleared.message) == (EventKind.CLEARED, "Gateway-Test: the agent was let in")
+    assert again.raised == []
+
+
+async def test_after_a_restart_the_alarm_of_one_who_is_refused_again_goes_on() -> None:
+    world = Door()
+    await world.knocks(replace(gateway(agent_id="gateway"), assets=(STRANGER,)))
+    again = await world.restarted()
+    await again.knocks(replace(gateway(agent_id="gateway"), assets=(STRANGER,)))
+    assert await again.knocks(gateway(A, agent_id="other gateway")) == ""
+    await again.after(LOOK_S)
+    assert again.raised == [(SITE, None, "refused_unknown_asset")]
+
+
 async def test_causes_are_told_apart_by_code_and_place() -> None:
     world = Door()
     old = registration_to_wire(gateway(agent_id="old"))
@@ -242,15 +319,35 @@ async def test_an_agent_with_other_limits_is_one_alarm_until_it_comes_without_th
     assert again.raised == []
 
 
-async def test_a_difference_in_an_asset_that_is_no_more_is_cleared() -> None:
+@pytest.mark.parametrize("moved", [False, True])
+async def test_a_difference_in_an_asset_that_is_no_more_or_elsewhere_is_cleared(*, moved: bool) -> None:
     world = Door()
     await world.knocks(otherwise(gateway(B), max_mw=50.0))
-    await world.ingest.flush()
     others = [asset for asset in INVENTORY.in_order if asset.id != B]
-    again = Door(store=world.store, inventory=Inventory(INVENTORY.sites.values(), others))
-    again.alarms.restore(await world.store.events.open_alarms())
-    again.admissions.take_up()
+    if moved:
+        others.append(replace(INVENTORY.assets[B], site_id=OTHER_SITE))
+    again = await world.restarted(Inventory(INVENTORY.sites.values(), others))
     assert again.raised == []
+
+
+async def test_a_difference_in_an_asset_that_its_agent_does_not_serve_any_more_is_cleared() -> None:
+    world = Door()
+    await world.knocks(otherwise(gateway(B, C), max_mw=50.0))
+    again = await world.restarted()
+    again.clock.advance(1.0)
+    assert await again.knocks(gateway(C)) == ""
+    assert (await again.told())[
+        -1
+    ].message == "GT-BESS-B at Gateway-Test: its agent does not serve it any more"
+    assert again.raised == []
+
+
+async def test_a_difference_of_the_agent_that_has_taken_over_an_asset_is_left_alone() -> None:
+    world = Door()
+    assert await world.knocks(gateway(B, C, agent_id="before")) == ""
+    assert await world.knocks(otherwise(gateway(B, agent_id="after"), max_mw=50.0)) == ""
+    assert await world.knocks(gateway(C, agent_id="before")) == ""
+    assert world.raised == [(SITE, B, "limits_differ")]
 
 
 class Slow:

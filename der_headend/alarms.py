@@ -2,10 +2,13 @@
 
 An alarm begins with a ``raised`` event and ends with a ``cleared`` one of the same asset and code. An agent that
 restarts raises again what still holds; what its predecessor raised is cleared by the headend when a new spool
-registers, for nobody else is left to do so.
+registers, for nobody else is left to do so, and what was raised of an asset when its agent comes without the asset.
+
+What an agent says of itself is at a place (``sessions``) that may change while an alarm is raised: an inventory grows,
+say. It ends at every place where the agent may have said it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -20,6 +23,7 @@ OWN = (AGENT_DISCONNECTED, REFUSED, LIMITS_DIFFER)
 """How the codes begin of alarms that the headend raises itself (``own_alarms``): no agent has a say in those."""
 
 LEFT_BEHIND = "the agent has started anew, without memory of this alarm; what still holds is raised again"
+GIVEN_UP = "its agent does not serve this asset any more"
 
 _Key = tuple[UUID | None, str]
 """Of which asset (``None``: of the site, or the gateway that serves all of it), and the code."""
@@ -50,20 +54,22 @@ class Alarms:
         if self.holds(seen.event.id):
             self._by_id[seen.event.id] = seen
 
-    def left_behind(
-        self, site_id: UUID, asset_ids: Sequence[UUID], *, heard_at: datetime | None
-    ) -> list[Event]:
-        """The events that clear what the predecessor of an agent has raised.
+    def places(self, site_id: UUID, code: str) -> Sequence[UUID | None]:
+        """Of which assets of a site (``None``: of the site) an alarm of this code is raised."""
+        return [asset_id for asset_id, raised in self._raised.get(site_id, ()) if raised == code]
 
-        What is of no asset was raised by a gateway that served all of the site. There is none beside an agent that
-        serves any of it, so that is cleared too. The events are of ``heard_at``, when the agent was last heard, and not
-        of now: what still holds may have happened again before it could connect.
+    def end(
+        self, site_id: UUID, places: Collection[UUID | None], *, why: str, heard_at: datetime | None
+    ) -> Sequence[Event]:
+        """The events that clear what agents have raised at some places of a site.
+
+        They are of ``heard_at``, when the agent was last heard, and not of now: what still holds may have happened
+        again before it could connect.
         """
-        theirs: set[UUID | None] = {*asset_ids, None}
         alarms = (
             self._by_id[id]
             for (asset_id, code), id in self._raised.get(site_id, {}).items()
-            if asset_id in theirs and not code.startswith(OWN)
+            if asset_id in places and not code.startswith(OWN)
         )
         return [
             replace(
@@ -72,7 +78,7 @@ class Alarms:
                 at=max(alarm.event.at, heard_at or alarm.event.at),
                 kind=EventKind.CLEARED,
                 severity=Severity.INFO,
-                message=LEFT_BEHIND,
+                message=why,
             )
             for alarm in alarms
         ]

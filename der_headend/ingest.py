@@ -237,10 +237,11 @@ class Ingest:
                 )
             )
 
-    def event(self, session: Session, seq: int, event: Event) -> None:
-        """Take an event; a live copy (``seq`` 0) is not used, for the numbered one follows."""
+    def event(self, session: Session, seq: int, *events: Event) -> None:
+        """Take what a record says happened; a live copy (``seq`` 0) is not used, for the numbered one follows."""
         if self._take(session, seq):
-            self.note(replace(event, at=min(event.at, self._clock.now())))
+            for event in events:
+                self.note(replace(event, at=min(event.at, self._clock.now())))
 
     def report(self, session: Session, seq: int) -> None:
         """A dispatch report was applied (its record comes through ``dispatch``): let the mark pass it."""

@@ -293,15 +293,18 @@ class Sessions:
 
     def given_up(self, session: Session) -> Sequence[UUID]:
         """The assets that its agent served in the session before and does not any more, nor does anybody since."""
-        before, entry = self.before(session), self._agents[session.agent_id]
+        before = self.before(session)
         if before is None or before.asset_ids == session.record.asset_ids:
             return ()
         served = set(session.record.asset_ids)
-        return [
-            asset_id
-            for asset_id in before.asset_ids
-            if asset_id not in served and ((last := self.last_agent_of(asset_id)) is None or last is entry)
-        ]
+        return [a for a in before.asset_ids if a not in served and self.speaks_for(before, a)]
+
+    def speaks_for(self, record: SessionRecord, asset_id: UUID | None) -> bool:
+        """Whether nobody but the agent of a session can have said last what is said at a place of its site."""
+        asset = None if asset_id is None else self._fleet.inventory.assets.get(asset_id)
+        if asset is None or asset.site_id != record.site_id:
+            return True
+        return self._served_last[self._fleet.slot_of[asset.id]] == record.agent_id
 
     def close(self, session_id: UUID, reason: str) -> Session | None:
         """End a session; ``None`` if it is not open (any more), in which case nothing happens."""

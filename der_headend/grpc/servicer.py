@@ -6,18 +6,19 @@ valid registration is refused with the reason.
 """
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TypeAlias
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from grpc import aio
 
 from der_core.errors import Conflict, DerError, Rejected, Unavailable
-from der_core.events import EventKind
+from der_core.events import Event, EventKind
 from der_core.registration import Registration
 from der_headend.admissions import Admissions
-from der_headend.alarms import OWN, Alarms
+from der_headend.alarms import GIVEN_UP, LEFT_BEHIND, OWN, Alarms
 from der_headend.dispatcher import Dispatcher
 from der_headend.grpc.link import StreamLink
 from der_headend.ingest import Ingest
@@ -134,12 +135,8 @@ class AgentLink(AgentLinkServicer):
                 del self._coming[registration.agent_id]
 
     def _welcome(self, session: Session, registration: Registration, peer: str) -> None:
-        before = self._sessions.before(session)
-        if not session.remembers:
-            heard_at = None if before is None else before.last_seen_at
-            asset_ids = session.record.asset_ids
-            for cleared in self._alarms.left_behind(registration.site_id, asset_ids, heard_at=heard_at):
-                self._ingest.note(cleared)
+        given_up = self._sessions.given_up(session)
+        self._end_what_is_left(session, given_up)
         _log.info(
             "agent connected",
             agent_id=session.agent_id,
@@ -154,7 +151,24 @@ class AgentLink(AgentLinkServicer):
                 "hardly any room for further agents; raise the limit of open files (ulimit -n) and restart",
                 connected=self._nearly_full,
             )
-        self._admissions.accepted(registration, given_up=self._sessions.given_up(session))
+        self._admissions.accepted(registration, given_up=given_up)
+
+    def _end_what_is_left(self, session: Session, given_up: Sequence[UUID]) -> None:
+        """Clear the alarms that nobody will clear any more.
+
+        What is of no asset was raised by a gateway that served all of the site. There is none beside an agent that
+        serves any of it, so one without memory of it leaves that behind too.
+        """
+        site_id, before = session.record.site_id, self._sessions.before(session)
+        heard_at = None if before is None else before.last_seen_at
+        over: list[Event] = []
+        if not session.remembers:
+            places = {*session.record.asset_ids, None}
+            over += self._alarms.end(site_id, places, why=LEFT_BEHIND, heard_at=heard_at)
+        if before is not None and given_up:
+            over += self._alarms.end(before.site_id, {*given_up}, why=GIVEN_UP, heard_at=heard_at)
+        for cleared in over:
+            self._ingest.note(cleared)
 
     def _registered(self, session_id: UUID, stored_seq: int) -> pb.Registered:
         return pb.Registered(
@@ -221,8 +235,17 @@ class AgentLink(AgentLinkServicer):
         if event.kind is not EventKind.NOTICE and event.code.startswith(OWN):
             self._ingest.set_aside(session, seq, "code_of_the_headend")
             return
-        asset_id = self._sessions.place(about) if event.asset_id is None else event.asset_id
-        self._ingest.event(session, seq, replace(event, asset_id=asset_id))
+        self._ingest.event(session, seq, *([event] if event.asset_id else self._of_itself(session, event)))
+
+    def _of_itself(self, session: Session, event: Event) -> Sequence[Event]:
+        """What an agent says of itself, with its place; what has ended has so wherever the agent may have said it."""
+        about = session.record
+        told = [replace(event, asset_id=self._sessions.place(about))]
+        if event.kind is EventKind.CLEARED:
+            for place in self._alarms.places(about.site_id, event.code):
+                if place != told[0].asset_id and self._sessions.speaks_for(about, place):
+                    told.append(replace(event, id=uuid4(), asset_id=place))
+        return told
 
     def _heartbeat(self, session: Session, message: pb.Heartbeat) -> None:
         received_at = self._clock.now()

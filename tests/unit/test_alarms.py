@@ -6,13 +6,16 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
+
+from der_core.assets import Inventory
 from der_core.events import EventKind
-from der_headend.alarms import AGENT_DISCONNECTED, LEFT_BEHIND, Alarms
+from der_headend.alarms import AGENT_DISCONNECTED, GIVEN_UP, LEFT_BEHIND, Alarms
 from der_headend.ports import EventQuery, StoredEvent
 from der_wire._gen import agent_link_pb2 as pb
 from der_wire.registration import registration_to_wire
 from kit import records
-from kit.headend import OTHER_SITE, SITE, A, B, C, World, gateway
+from kit.headend import INVENTORY, OTHER_SITE, SITE, A, B, C, World, gateway
 
 
 class Stream:
@@ -32,13 +35,21 @@ class Stream:
 
 
 async def visit(
-    world: World, spool_id: UUID, events: Sequence[pb.Event] = (), asset_ids: Sequence[UUID] = (A, B)
+    world: World,
+    spool_id: UUID,
+    events: Sequence[pb.Event] = (),
+    asset_ids: Sequence[UUID] = (A, B),
+    *,
+    agent_id: str = "",
+    first_seq: int = 1,
 ) -> None:
     """An agent of some assets connects, sends some events, and goes."""
     link: Any = world.link
-    introduction = registration_to_wire(gateway(*asset_ids, agent_id=str(asset_ids[0]), spool_id=spool_id))
-    sent = (pb.Uplink(record=pb.Record(seq=n, event=event)) for n, event in enumerate(events, start=1))
-    await link.Connect(None, Stream(pb.Uplink(register=introduction), *sent))
+    registration = gateway(*asset_ids, agent_id=agent_id or str(asset_ids[0]), spool_id=spool_id)
+    sent = (
+        pb.Uplink(record=pb.Record(seq=n, event=event)) for n, event in enumerate(events, start=first_seq)
+    )
+    await link.Connect(None, Stream(pb.Uplink(register=registration_to_wire(registration)), *sent))
     await world.ingest.flush()
 
 
@@ -53,6 +64,22 @@ def raised(world: World, code: str, *, asset: int | None = 0, ago_s: float = 0.0
         code=code,
         message=code,
     )
+
+
+def cleared(world: World, code: str, *, asset: int | None = 0) -> pb.Event:
+    event = raised(world, code, asset=asset)
+    event.kind = pb.Event.KIND_CLEARED
+    return event
+
+
+async def restarted(world: World, *, inventory: Inventory) -> World:
+    """The next run of a headend, of another inventory."""
+    other = World(store=world.store, inventory=inventory)
+    other.clock.advance((world.clock.now() - other.clock.now()).total_seconds())
+    newest = {record.session_id: record for record in world.session_changes}
+    other.sessions.restore(reversed(newest.values()))
+    other.alarms.restore(await world.store.events.open_alarms())
+    return other
 
 
 async def after_a_restart(world: World) -> list[str]:
@@ -98,6 +125,72 @@ async def test_what_the_gateway_of_the_whole_site_has_raised_ends_with_its_succe
     assert [alarm.event.asset_id for alarm in world.alarms.active()] == [None]
     await visit(world, uuid4(), asset_ids=(A,))
     assert await after_a_restart(world) == []
+
+
+@pytest.mark.parametrize("grown", [True, False])
+async def test_what_an_agent_says_of_itself_ends_also_where_it_was_before_its_site_has_changed(
+    *, grown: bool
+) -> None:
+    """Its alarm is the site's while it serves all of it, and that of the first of its assets once it does not."""
+    whole = [asset for asset in INVENTORY.in_order if asset.site_id == SITE]
+    more = [*whole, replace(whole[0], id=uuid4(), name="GT-BESS-D")]
+    before, after = (
+        Inventory(INVENTORY.sites.values(), assets) for assets in (whole, more)[:: 1 if grown else -1]
+    )
+    world, spool_id = World(inventory=before), uuid4()
+    await visit(world, spool_id, [raised(world, "spool_full", asset=None)], asset_ids=(A, B, C))
+    assert [alarm.event.asset_id for alarm in world.alarms.active()] == [None if grown else A]
+    again = await restarted(world, inventory=after)
+    await visit(again, spool_id, [cleared(world, "spool_full", asset=None)], (A, B, C), first_seq=2)
+    assert list(again.alarms.active()) == []
+    assert await after_a_restart(again) == []
+
+
+async def test_what_an_agent_of_one_asset_said_when_that_was_the_site_s_ends_too() -> None:
+    world, spool_id = World(), uuid4()
+    await visit(world, spool_id, asset_ids=(A,))
+    world.alarms.note(records.event(0, asset_id=None, kind=EventKind.RAISED, code="spool_full"))
+    await visit(world, spool_id, [cleared(world, "spool_full", asset=None)], asset_ids=(A,))
+    assert list(world.alarms.active()) == []
+
+
+async def test_what_an_agent_says_of_itself_leaves_what_another_says_of_itself() -> None:
+    world, spool_id = World(), uuid4()
+    await visit(world, uuid4(), [raised(world, "spool_full", asset=None)], asset_ids=(C,))
+    events = [raised(world, "spool_full", asset=None), cleared(world, "spool_full", asset=None)]
+    await visit(world, spool_id, [*events, cleared(world, "trip", asset=None)], asset_ids=(A, B))
+    assert [alarm.event.asset_id for alarm in world.alarms.active()] == [C]
+    world.alarms.note(records.event(0, asset_id=None, kind=EventKind.RAISED, code="spool_full"))
+    await visit(world, spool_id, events, asset_ids=(A, B))
+    assert {alarm.event.asset_id for alarm in world.alarms.active()} == {None, C}, "it was taken before"
+
+
+@pytest.mark.parametrize("remembers", [True, False])
+@pytest.mark.parametrize("b", ["here", "moved", "gone"])
+async def test_what_was_raised_of_an_asset_ends_when_its_agent_does_not_serve_it_any_more(
+    *, remembers: bool, b: str
+) -> None:
+    world, spool_id = World(), uuid4()
+    await visit(world, uuid4(), [raised(world, "trip")], asset_ids=(C,), agent_id="other")
+    trips = [raised(world, "trip", asset=0), raised(world, "trip", asset=1)]
+    await visit(world, spool_id, trips, asset_ids=(A, B), agent_id="mine")
+    assets = [asset for asset in INVENTORY.in_order if asset.id != B]
+    if b != "gone":
+        assets.append(replace(INVENTORY.assets[B], site_id=OTHER_SITE if b == "moved" else SITE))
+    again = await restarted(world, inventory=Inventory(INVENTORY.sites.values(), assets))
+    await visit(again, spool_id if remembers else uuid4(), (), (A,), agent_id="mine")
+    assert {alarm.event.asset_id for alarm in again.alarms.active()} == ({A, C} if remembers else {C})
+    events = [stored.event for stored in (await world.store.events.page(EventQuery(limit=10))).items]
+    assert [event.asset_id for event in events if event.message == GIVEN_UP] == [B]
+    assert await after_a_restart(again) == [alarm.event.code for alarm in again.alarms.active()]
+
+
+async def test_what_was_raised_of_an_asset_that_another_serves_by_now_is_left_alone() -> None:
+    world, spool_id = World(), uuid4()
+    await visit(world, spool_id, asset_ids=(A, B), agent_id="mine")
+    await visit(world, uuid4(), [raised(world, "trip")], asset_ids=(B,), agent_id="other")
+    await visit(world, spool_id, asset_ids=(A,), agent_id="mine")
+    assert [alarm.event.asset_id for alarm in world.alarms.active()] == [B]
 
 
 async def test_an_agent_has_no_say_in_the_alarms_of_the_headend() -> None:
@@ -147,7 +240,7 @@ def test_an_agents_alarm_of_an_earlier_run_ends_with_its_clearing() -> None:
 def test_the_headends_own_alarm_about_an_agent_is_none_that_the_agent_left_behind() -> None:
     alarms = Alarms()
     alarms.note(records.event(0, asset_id=None, kind=EventKind.RAISED, code=AGENT_DISCONNECTED))
-    assert alarms.left_behind(SITE, [A], heard_at=None) == []
+    assert alarms.end(SITE, {A, None}, why=LEFT_BEHIND, heard_at=None) == []
 
 
 def test_alarms_of_one_id_and_different_places_are_the_first_of_them() -> None:

@@ -20,12 +20,9 @@ class Sums:
     def __init__(self, fleet: Fleet, *, oldest_us: float) -> None:
         self._fleet = fleet
         self._oldest_us = oldest_us
-        self._online = 0
-        self._powers_mw: list[float] = []
-        self._up_mw: list[float] = []
-        self._down_mw: list[float] = []
-        self._stored_mwhr: list[float] = []
-        self._room_mwhr: list[float] = []
+        self._online = self._heard = self._telling = 0
+        self._power_mw = self._up_mw = self._down_mw = 0.0
+        self._stored_mwhr = self._room_mwhr = 0.0
         self._newest_gone_us = 0
 
     def add(self, slots: NDArray[np.int64], online: Sequence[bool]) -> None:
@@ -37,33 +34,30 @@ class Sums:
         self._online += int(np.count_nonzero(connected))
         self._newest_gone_us = max(self._newest_gone_us, int(gone_us.max(initial=0)))
         powers_mw: list[float] = fleet.columns["current_mw"][heard].tolist()
-        self._powers_mw += powers_mw
-        for limits, now_mw in zip(fleet.limits_of(heard), powers_mw, strict=True):
-            self._up_mw.append(max(limits.max_mw - now_mw, 0.0))
-            self._down_mw.append(max(now_mw - limits.min_mw, 0.0))
-        for slot, stored_mwhr in zip(heard.tolist(), fleet.numbers("soc_mwhr", heard), strict=True):
-            if stored_mwhr is not None:
-                self._stored_mwhr.append(stored_mwhr)
-                self._room_mwhr.append(fleet.assets[slot].capacity_mwhr)
+        able = list(zip(fleet.limits_of(heard), powers_mw, strict=True))
+        self._heard += len(powers_mw)
+        self._power_mw += math.fsum(powers_mw)
+        self._up_mw += math.fsum(max(limits.max_mw - now_mw, 0.0) for limits, now_mw in able)
+        self._down_mw += math.fsum(max(now_mw - limits.min_mw, 0.0) for limits, now_mw in able)
+        telling = heard[np.isfinite(fleet.columns["soc_mwhr"][heard])]
+        self._telling += len(telling)
+        self._stored_mwhr += math.fsum(fleet.columns["soc_mwhr"][telling])
+        self._room_mwhr += math.fsum(fleet.assets[slot].capacity_mwhr for slot in telling.tolist())
 
     def fields(self) -> Mapping[str, float | str | None]:
         """What is known of them, by the names of the REST API; ``None``: of no asset."""
-        stored_mwhr, room_mwhr = _sum(self._stored_mwhr), math.fsum(self._room_mwhr)
+        heard = self._heard > 0
         return {
-            "current_mw": _sum(self._powers_mw),
-            "soc_mwhr": stored_mwhr,
-            "soc_pct": None if stored_mwhr is None or not room_mwhr else stored_mwhr / room_mwhr * 100,
-            "headroom_up_mw": _sum(self._up_mw),
-            "headroom_down_mw": _sum(self._down_mw),
+            "current_mw": self._power_mw if heard else None,
+            "soc_mwhr": self._stored_mwhr if self._telling else None,
+            "soc_pct": self._stored_mwhr / self._room_mwhr * 100 if self._room_mwhr else None,
+            "headroom_up_mw": self._up_mw if heard else None,
+            "headroom_down_mw": self._down_mw if heard else None,
             "assets_online": self._online,
-            "assets_heard": len(self._powers_mw),
+            "assets_heard": self._heard,
             "unheard_since": _moment(self._newest_gone_us),
         }
 
 
 def _moment(timestamp_us: int) -> str | None:
     return moments(np.array([timestamp_us]))[0] if timestamp_us else None
-
-
-def _sum(values: Sequence[float]) -> float | None:
-    return math.fsum(values) if values else None

@@ -263,6 +263,7 @@ class Ingest:
     def session(self, record: SessionRecord) -> None:
         """Have a session, opened or closed, stored with the next commit, unless too many newer ones wait for it."""
         waiting = self._batch.sessions
+        waiting.pop(record.session_id, None)  # or its end would be as old as its beginning
         waiting[record.session_id] = record
         if len(waiting) > SESSIONS_WAITING:
             del waiting[next(iter(waiting))]

@@ -264,6 +264,18 @@ async def test_agents_that_come_and_go_while_the_store_is_away_take_bounded_room
     assert [*world.ingest._batch.sessions] == [session.id for session in visits[2:]]
 
 
+async def test_the_end_of_a_session_is_newer_than_sessions_that_began_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ingest, "SESSIONS_WAITING", 2)
+    world = World()
+    first, second, third = [(await world.connect(gateway())).record for _ in range(3)]
+    ended = replace(first, disconnected_at=world.clock.now(), reason="gone")
+    for record in (first, second, ended, third):
+        world.ingest.session(record)
+    assert [*world.ingest._batch.sessions.values()] == [ended, third]
+
+
 async def test_alarms_are_raised_and_cleared_by_events() -> None:
     world = World()
     session = await world.connect(gateway())

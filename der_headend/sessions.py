@@ -179,8 +179,11 @@ class Sessions:
 
         So no two agents that are connected have the same place.
         """
-        site = self._fleet.inventory.assets_of(record.site_id)
-        return None if len(site) == len(record.asset_ids) > 1 else record.asset_ids[0]
+        site, served = self._fleet.inventory.assets_of(record.site_id), record.asset_ids
+        whole = len(served) >= len(site) > 1
+        if whole and len(served) > len(site):  # in an earlier run, before the inventory lost some
+            whole = {asset.id for asset in site}.issubset(served)
+        return None if whole else served[0]
 
     def of_spool(self, spool_id: UUID) -> Session | None:
         """The live session whose records come from this spool."""

@@ -4,13 +4,14 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from der_core.assets import Inventory
 from der_core.events import Event, EventKind, Severity
 from der_headend import absences, own_alarms
 from der_headend.absences import AGAIN_S, GRACE_S, NOTICED_AFTER_S
 from der_headend.own_alarms import LOOK_S, WITHIN_S
 from der_headend.ports import EventQuery
 from der_headend.sessions import CLOSED_BY_AGENT, HEADEND_STOPPING, HEARTBEAT_MISSED, LINK_LOST
-from kit.headend import SITE, A, B, C, World, gateway
+from kit.headend import INVENTORY, SITE, A, B, C, World, gateway
 
 
 class Watched(World):
@@ -34,11 +35,11 @@ class Watched(World):
         told = await self.told(EventKind.RAISED, EventKind.CLEARED)
         return [(event.kind, event.asset_id) for event in told]
 
-    async def restarted(self) -> "Watched":
+    async def restarted(self, inventory: Inventory = INVENTORY) -> "Watched":
         """The next run of this headend, with what is stored of this one."""
         for session_id in list(self.sessions.live):
             self.sessions.close(session_id, HEADEND_STOPPING)
-        other = Watched(store=self.store)
+        other = Watched(store=self.store, inventory=inventory)
         other.clock.advance((self.clock.now() - other.clock.now()).total_seconds())
         other.session_changes.extend(self.session_changes)
         newest = {record.session_id: record for record in self.session_changes}
@@ -181,9 +182,21 @@ async def test_an_alarm_of_an_earlier_run_that_nobody_misses_is_cleared() -> Non
     world = Watched()
     await world.comes_and_goes()
     await world.after(2 * GRACE_S)
-    world.session_changes.clear()  # as if its assets were out of the inventory
-    again = await world.restarted()
-    assert (await again.after(LOOK_S))[1:] == [(EventKind.CLEARED, None)]
+    others = [asset for asset in INVENTORY.in_order if asset.site_id != SITE]
+    again = await world.restarted(Inventory(INVENTORY.sites.values(), others))
+    assert again.sessions.agent("lost") is not None
+    assert (await again.after(2 * GRACE_S))[1:] == [(EventKind.CLEARED, None)]
+    assert again.absences.missed == 0
+
+
+async def test_an_alarm_of_an_earlier_run_stays_while_its_agent_is_missed_at_a_site_of_fewer_assets() -> None:
+    world = Watched()
+    await world.comes_and_goes()
+    await world.after(2 * GRACE_S)
+    others = [asset for asset in INVENTORY.in_order if asset.id != A]
+    again = await world.restarted(Inventory(INVENTORY.sites.values(), others))
+    assert await again.after(2 * GRACE_S) == [(EventKind.RAISED, None)]
+    assert again.absences.missed == 1
 
 
 async def test_of_a_crowd_only_so_many_are_raised(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,9 +7,10 @@ below what was already taken is dropped. So a record is stored exactly once, wha
 
 Nothing here waits. What may be under way is bounded by the *window*, the number of records that each agent may have
 unacknowledged: it is chosen so that the windows of the whole fleet fit into ``room_rows``, but for the largest fleets,
-for it is ``SMALLEST_WINDOW`` at least: two samples of each asset. While the store is away nothing is acknowledged, the
-windows fill, and the agents keep the rest in their spools and send live copies; so live state, heartbeats and dispatch
-go on and memory stays bounded. A commit that fails is tried again until it succeeds.
+for it is ``SMALLEST_WINDOW`` at least: two samples of each asset. Agents that are behind are lent larger ones, beside
+that room, but a few at a time, and none while much waits (``turns``). While the store is away nothing is
+acknowledged, the windows fill, and the agents keep the rest in their spools and send live copies; so live state,
+heartbeats and dispatch go on and memory stays bounded. A commit that fails is tried again until it succeeds.
 """
 
 import asyncio

@@ -119,8 +119,8 @@ def _silent(facts: Facts, agents: Sequence[Agent]) -> Finding:
     if silent or missed:
         return SILENT.warning(
             f"connected, and yet nothing recent comes: {listing(missed + silent)}",
-            "A driver that does not answer is in the agent's log; TICK_S may be longer than 15 s; or the link is slow. "
-            "See what is old:",
+            "A driver that does not answer is in the agent's log; TICK_S may be longer than 15 s; the agent's clock or "
+            "the link may be slow. What is old is in no sum. See what that is:",
             "der watch --once",
         )
     return SILENT.ok(f"the {len(served)} assets of connected agents are live")
@@ -145,7 +145,8 @@ def _clocks(facts: Facts, agents: Sequence[Agent]) -> Finding:
     said = CLOCKS.problem if abs(off[0][1]) >= CLOCK_PROBLEM_S else CLOCKS.warning
     return said(
         seen,
-        "Ages and histories are wrong by as much, and a value more than a minute ahead is set aside. "
+        "Ages and histories are wrong by as much. A value more than a minute ahead is set aside, and of an agent whose "
+        "clock is 15 s behind every value is stale and in no sum. "
         "Synchronise the clock of that machine:",
         "timedatectl set-ntp true",
     )

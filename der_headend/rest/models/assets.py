@@ -59,7 +59,7 @@ class Asset(Reply):
 class Site(Reply):
     """A site: its assets, and what those of them that are heard are together. Positive MW = discharge / export.
 
-    An asset is heard while it is online and its newest sample is not older than 15 s.
+    An asset is heard while it is online and its newest sample is not older than 15 s, by the agent's time of it.
     """
 
     id: UUID = Field(description="the site", examples=["6ba7b810-9dad-11d1-80b4-00c04fd430c8"])

@@ -1,7 +1,8 @@
 """What the assets of a site are together, added up some assets at a time.
 
 Only those count that are **heard**: online, and their newest sample is not older than ``STALE_AFTER_S``. What an asset
-did when it was last heard says nothing of now. Power in MW, positive = discharge / export; energy in MWh.
+did when it was last heard says nothing of now. The age is that by the agent's time of the sample, as all screens show
+it, so an agent whose clock is slow may not be heard. Power in MW, positive = discharge / export; energy in MWh.
 """
 
 import math

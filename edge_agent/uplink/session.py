@@ -6,8 +6,8 @@ that holds them back, or a backlog does, live copies go ahead of them: of each r
 the headend shows would else be older than three quarters of a heartbeat, or 7.5 s.
 
 The headend must be heard at least every three heartbeats: it answers each, unless the agent waits for its turn and was
-told something less than a heartbeat ago. If it is not, the session ends, whatever the transport believes; everything
-here can be cancelled, so also on a link that swallows everything.
+told something less than half a heartbeat ago. If it is not, the session ends, whatever the transport believes;
+everything here can be cancelled, so also on a link that swallows everything.
 """
 
 import asyncio

@@ -68,7 +68,9 @@ def let_a_dispatch_run_while_the_agent_is_not_heard(rig: Rig, load: Load) -> Non
         said = [each[-1].state for each in logbook.read(rig.logbooks).said.values()]
         return said == ["completed"] and rig.connected() == 0
 
-    wait_until(over, deadline_s=30, what="a dispatch that is over, and a headend that took the agent for dead")
+    wait_until(
+        over, deadline_s=30, what="a dispatch that is over, and a headend that took the agent for dead"
+    )
     rig.links[0].heal()
     rig.wait_until_connected()
 

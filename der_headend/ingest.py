@@ -14,27 +14,23 @@ heartbeats and dispatch go on and memory stays bounded. A commit that fails is t
 """
 
 import asyncio
-import random
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from uuid import UUID, uuid4
 
-import numpy as np
-
 from der_core.dispatch import Dispatch
-from der_core.errors import Defect, Rejected, Unavailable
+from der_core.errors import Rejected, Unavailable
 from der_core.events import Event, EventKind, Severity
 from der_headend import intake
 from der_headend.alarms import Alarms
 from der_headend.announcements import Announcements
+from der_headend.commits import Commits
 from der_headend.fleet import Fleet
 from der_headend.marks import Marks
-from der_headend.measures import Distribution
 from der_headend.own_alarms import EVENTS_WAITING
-from der_headend.ports import Batch, Heartbeat, Journal, Rows, SessionRecord
+from der_headend.ports import Batch, Heartbeat, Journal, SessionRecord
 from der_headend.sessions import Session
-from der_runtime.backoff import Backoff
 from der_runtime.clock import Clock
 from der_runtime.logs import get_logger
 from der_wire._gen import agent_link_pb2 as pb
@@ -51,7 +47,6 @@ ROOM_ROWS = 1_000_000
 SMALLEST_WINDOW, LARGEST_WINDOW = 2, 256
 HEARTBEATS_WAITING = 20_000
 SESSIONS_WAITING = 50_000
-_COMMIT_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 _log = get_logger("der_headend.ingest")
 
@@ -98,14 +93,19 @@ class Ingest:
         self._something = asyncio.Event()
         self._plenty = asyncio.Event()
         self._told: set[tuple[UUID, str]] = set()
-        self.away = False
         self.rows_stored = 0
         self.rows_committing = 0
         self.set_aside_counts: Counter[str] = Counter()
         self.heartbeats_dropped = 0
-        self.commit_s = Distribution(_COMMIT_S)
-        self.commits_failed = 0
+        self.commits = Commits(
+            journal=journal, clock=clock, delayed=self._tell_news, set_aside=self.set_aside_counts
+        )
         self._since_s = self._committing_since_s = 0.0
+
+    @property
+    def away(self) -> bool:
+        """Whether the store did not answer when it was asked last."""
+        return self.commits.away
 
     @property
     def rows_waiting(self) -> int:
@@ -138,7 +138,7 @@ class Ingest:
 
     def missed(self) -> None:
         """Note that the store did not answer somebody else; the next commit will tell whether it is back."""
-        self.away = True
+        self.commits.away = True
 
     def holds(self, dispatch_id: UUID) -> bool:
         """Whether a dispatch waits to be stored."""
@@ -307,7 +307,7 @@ class Ingest:
             self._committing_since_s = self._since_s
             self._untold, self._news = self._news, []
             self._committed = False
-            await self._commit(self._committing)
+            await self.commits.commit(self._committing)
             self._committed = True
             self._tell_news()
             self.rows_stored += self.rows_committing
@@ -318,75 +318,6 @@ class Ingest:
             self._tell_stored(spool_id, seq)
         for spool_id in self._marks.open_questions():
             self._ask_again(spool_id)
-
-    async def _commit(self, batch: Batch) -> None:
-        """Commit a batch, or what the store takes of it."""
-        try:
-            await self._until_taken(batch)
-        except Defect as defect:
-            # Nothing of a batch that is refused is stored; what is refused must not take the rest with it.
-            _log.exception("store refused a batch, storing it piece by piece", reason=defect.detail)
-            await self._commit_pieces(batch)
-
-    async def _until_taken(self, batch: Batch) -> None:
-        """Try until the store takes a batch; events are announced at once if this will take a while.
-
-        Raises:
-            Defect: the store refuses it.
-        """
-        backoff = Backoff(first_s=0.2, cap_s=1.0, rng=random.Random())
-        failed = False
-        while True:
-            began_s = self._clock.monotonic()
-            try:
-                await self._journal.commit(batch)
-            except Unavailable as error:
-                self.commits_failed += 1
-                if not failed:
-                    _log.warning("store unavailable, nothing is acknowledged", reason=error.detail)
-                    self._tell_news()
-                failed = self.away = True
-                await self._clock.sleep_until(self._clock.monotonic() + backoff.next_s())
-            else:
-                break
-        self.commit_s.add(self._clock.monotonic() - began_s)
-        self.away = False
-        if failed:
-            _log.info("store available again")
-
-    async def _commit_pieces(self, batch: Batch) -> None:
-        """Store what can be stored of a refused batch, and its marks last; what is refused again is counted."""
-        for rows in batch.rows:
-            await self._commit_halves(rows)
-        pieces = [
-            *(Batch(events=[event]) for event in batch.events),
-            *(Batch(heartbeats=[heartbeat]) for heartbeat in batch.heartbeats),
-            *(Batch(dispatches={record.id: record}) for record in batch.dispatches.values()),
-            *(Batch(sessions={record.session_id: record}) for record in batch.sessions.values()),
-            Batch(marks=batch.marks),
-        ]
-        for piece in pieces:
-            try:
-                await self._until_taken(piece)
-            except Defect as defect:
-                self._count_refused(piece, defect)
-        self.away = False
-
-    async def _commit_halves(self, rows: Rows) -> None:
-        """Store what can be stored of some samples: all of them, or else one half and then the other."""
-        try:
-            await self._until_taken(Batch(rows=[rows]))
-        except Defect as defect:
-            if rows.size == 1:
-                self._count_refused(rows, defect)
-                return
-            first = np.arange(rows.size) < rows.size // 2
-            await self._commit_halves(rows.only(first))
-            await self._commit_halves(rows.only(~first))
-
-    def _count_refused(self, piece: Batch | Rows, defect: Defect) -> None:
-        self.set_aside_counts["refused_by_store"] += 1
-        _log.warning("store refused a piece", piece=repr(piece)[:500], reason=defect.detail)
 
     def _tell_news(self) -> None:
         news, self._untold = self._untold, []

@@ -204,12 +204,12 @@ class HeadendMetrics(Collector):
         yield _histogram(
             "der_store_commit_seconds",
             "How long the store took for a commit, in seconds",
-            self._ingest.commit_s,
+            self._ingest.commits.took_s,
         )
         yield _counter(
             "der_store_commits_failed",
             "Commits that found the store away; each is tried again",
-            self._ingest.commits_failed,
+            self._ingest.commits.failed,
         )
         yield _gauges("der_store_partitions", "Partitions of the database", "table", self._store.partitions())
 

@@ -139,6 +139,7 @@ async def build(settings: HeadendSettings, stop: asyncio.Event) -> Headend | Non
             absences=absences,
             admissions=admissions,
             ingest=ingest,
+            turns=turns,
             dispatches=dispatcher.tally,
             announcements=announcements,
             store=store,

@@ -41,6 +41,7 @@ from der_headend.sessions import (
     SessionCounts,
     Sessions,
 )
+from der_headend.turns import Turns
 from der_runtime.clock import Clock
 
 _ENDS = tuple(state for state in State if state.final)
@@ -66,6 +67,7 @@ class HeadendMetrics(Collector):
         absences: Absences,
         admissions: Admissions,
         ingest: Ingest,
+        turns: Turns,
         dispatches: Tally,
         announcements: Announcements,
         store: StoreLife,
@@ -79,6 +81,7 @@ class HeadendMetrics(Collector):
         self._absences = absences
         self._admissions = admissions
         self._ingest = ingest
+        self._turns = turns
         self._dispatches = dispatches
         self._announcements = announcements
         self._store = store
@@ -175,6 +178,11 @@ class HeadendMetrics(Collector):
             sums.spooled_records,
         )
         yield _gauge("der_agent_spool_bytes", "Size of those records, in bytes", sums.spooled_bytes)
+        yield _gauge(
+            "der_agents_waiting",
+            "Connected agents that are behind and wait for their turn to send on",
+            self._turns.waiting,
+        )
         yield _counter(
             "der_agent_records_dropped",
             "Records that agents gave up for want of space, as far as their heartbeats told",

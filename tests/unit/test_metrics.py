@@ -14,7 +14,7 @@ from der_core.events import EventKind, Severity
 from der_core.freshness import STALE_AFTER_S
 from der_core.lifecycle import State
 from der_core.request import DispatchRequest
-from der_headend import measures
+from der_headend import measures, turns
 from der_headend.absences import GRACE_S
 from der_headend.measures import LOOP_LAG_S, Distribution, watch_loop
 from der_headend.metrics import HeadendMetrics
@@ -37,6 +37,7 @@ def scraped(world: World) -> dict[str, float]:
             absences=world.absences,
             admissions=world.admissions,
             ingest=world.ingest,
+            turns=world.turns,
             dispatches=world.dispatcher.tally,
             announcements=world.announcements,
             store=world.store,
@@ -102,6 +103,19 @@ async def test_lag_goes_on_while_the_store_is_away(away: World) -> None:
     flushing.cancel()
     with suppress(asyncio.CancelledError):
         await flushing
+
+
+async def test_agents_that_wait_for_their_turn_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "WAITING_ROWS", 0)
+    world = World()
+    session = await world.connect(gateway())
+    world.ingest.frame(session, 1, frame(world, [1.0, -3.0, 0.5]))
+    world.turns.sent(session, more=True)
+    await world.ingest.flush()
+    assert scraped(world)["der_agents_waiting"] == 1
+    monkeypatch.setattr(turns, "WAITING_ROWS", 1)
+    world.turns.beat(session)
+    assert scraped(world)["der_agents_waiting"] == 0
 
 
 async def test_sessions_and_heartbeats() -> None:

@@ -51,10 +51,24 @@ def create_app() -> ASGIApp:
     return app
 
 
+def ask(headend_url: str) -> AsyncHeadendClient:
+    """What the console asks the headend at ``headend_url`` with.
+
+    Raises:
+        ValueError: it is not an http or https URL.
+    """
+    return AsyncHeadendClient(headend_url, page=AT_ONCE)
+
+
 async def run(headend_url: str) -> None:
     """Serve the pages, asking the headend at ``headend_url``, until cancelled."""
-    async with AsyncHeadendClient(headend_url, page=AT_ONCE) as headend:
-        console = Console(headend, url=headend_url)
+    await show(ask(headend_url))
+
+
+async def show(client: AsyncHeadendClient) -> None:
+    """Serve the pages, asking with ``client``, until cancelled; then it is closed."""
+    async with client as headend:
+        console = Console(headend, url=headend.base_url)
         pages.register(console)
         async with nicegui_app.router.lifespan_context(nicegui_app):
             try:

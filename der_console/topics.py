@@ -41,6 +41,7 @@ class Topic:
         self._clients: dict[str, Client] = {}
         self._first = asyncio.Event()
         self._published_at: float | None = None
+        self._at_end: list[Callable[[], object]] = []
 
     def made_by(self, kind: type[T]) -> T:
         """The work that keeps it, of the first page that showed it; for what it keeps besides the cells.
@@ -51,6 +52,10 @@ class Topic:
         if not isinstance(self._work, kind):
             raise TypeError(f"topic {self.key} is not kept by {kind.__name__}")
         return self._work
+
+    def at_end(self, call: Callable[[], object]) -> None:
+        """Call this when nobody shows it any more and its work is ended."""
+        self._at_end.append(call)
 
     @property
     def shown(self) -> bool:
@@ -90,6 +95,10 @@ class Topic:
                 await self._first.wait()
         except TimeoutError:
             return
+
+    def _end(self) -> None:
+        for call in self._at_end:
+            call()
 
     def _enter(self, client: Client) -> None:
         self._clients[client.id] = client
@@ -159,6 +168,7 @@ class Topics:
         if not topic.shown and self._topics.get(topic.key) is topic:
             del self._topics[topic.key]
             self._tasks.pop(topic.key).cancel()
+            topic._end()  # noqa: SLF001
 
 
 def _run(client: Client, script: str) -> None:

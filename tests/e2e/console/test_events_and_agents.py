@@ -59,7 +59,8 @@ def test_a_list_that_cannot_be_read_says_so_above_its_rows(
     history = page.get_by_label("Events, newest first")
     expect(history.get_by_role("row", name="GT-BESS-A")).to_be_visible()
     page.evaluate(
-        "(topic) => der.put(topic, { trouble: { t: 'The database is away.' } }, der.now())", EventsWanted().key
+        "(topic) => der.put(topic, { trouble: { t: 'The database is away.' } }, der.now())",
+        EventsWanted().key,
     )
     expect(history.get_by_role("status")).to_have_text("The database is away.")
     expect(history.get_by_role("row", name="GT-BESS-A")).to_be_visible()

@@ -17,6 +17,7 @@ from der_client import AsyncHeadendClient
 from der_console import pages
 from der_console.console import Console
 from der_console.turns import AT_ONCE
+from der_core.freshness import STALE_AFTER_S
 
 _STATIC = Path(__file__).parent / "static"
 _ICON = (
@@ -44,7 +45,7 @@ def create_app() -> ASGIApp:
     nicegui_app.add_static_files("/ui/static", _STATIC)
     version = max(int(file.stat().st_mtime) for file in _STATIC.iterdir())
     ui.add_head_html(
-        f'<script src="/ui/static/console.js?{version}"></script>'
+        f'<script src="/ui/static/console.js?{version}" data-stale-after="{STALE_AFTER_S:g}"></script>'
         f'<link rel="stylesheet" href="/ui/static/console.css?{version}">',
         shared=True,
     )

@@ -1,7 +1,6 @@
 """The longest table there is, of 10,000 live assets: it stays still under the eyes and the hands of who looks at it."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect

@@ -90,8 +90,8 @@ def fleet_cells(picture: Picture, *, sites: Iterable[Site]) -> dict[str, Cell]:
     """The sums and the list of ``sites``. An asset is stale that is online and in no sum."""
     total, at, critical = picture.totals, picture.sites_at or 0.0, picture.critical_sites()
     away = total.assets_total - total.assets_online
-    disconnected = f", {away:,} disconnected" if away else ""
     stale = total.assets_online - total.heard.heard
+    silent = [f"{count:,} {why}" for count, why in ((away, "disconnected"), (stale, "stale")) if count]
     part = total.heard.part()
     return {
         "read": cells.text("", at=at),
@@ -105,8 +105,8 @@ def fleet_cells(picture: Picture, *, sites: Iterable[Site]) -> dict[str, Cell]:
         "down": cells.amount(total.headroom_down_mw, at=at),
         "connected": cells.text(f"{total.assets_online:,}", look="warn" if away else None, at=at),
         "stale": cells.text(
-            f"of {total.assets_total:,}{disconnected}, {stale:,} stale",
-            look="warn" if away or stale else "quiet",
+            ", ".join([f"of {total.assets_total:,}", *(silent or ["all live"])]),
+            look="warn" if silent else "quiet",
         ),
         "alarms": cells.alarms(total.alarms, critical=picture.critical, at=at),
         "alarms_word": cells.text("see Events" if total.alarms else "none raised"),

@@ -170,7 +170,7 @@ def asset_cells(asset: Asset, now: float) -> dict[str, Cell]:
         "energy": cells.amount(asset["soc_mwhr"], look=off, at=at),
         "status": cells.text(asset["status"] and last + asset["status"], look=off),
         "data": cells.text(state, look=looks[state]),
-        "updated": {"t": "last sample", "at": at} if at is not None else cells.text(None),
+        "updated": {"t": "last sample", "at": at} if at is not None else cells.text("no sample yet"),
         "gauge": _gauge(soc, asset["min_soc_pct"], asset["max_soc_pct"], live=state == "live"),
         "facts": rows(_facts(asset)),
     }

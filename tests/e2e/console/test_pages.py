@@ -19,7 +19,7 @@ PAGES = ("/", f"/ui/site/{SITE_ID}", f"/ui/asset/{ASSET_A}")
 
 def test_fleet_shows_values_as_they_change(system: System, screen: Callable[..., Screen]) -> None:
     fleet = screen(system.url).open("/")
-    fleet.see("of 5, 0 stale")
+    fleet.see("of 5, all live")
     sent = system.dispatch(site_id=SITE_ID, mw=12.0)
     fleet.see("+12.00", within=".tiles")
     fleet.see("exporting", within=".tiles")

@@ -85,6 +85,7 @@ def test_stale_is_what_is_online_and_in_no_sum_in_a_fleet_of_any_size(whole: boo
 def test_complete_sums_say_nothing_of_it() -> None:
     shown = fleet(picture(site("North", 3, 3)))
     assert (shown["left_out"]["t"], shown["part"]["t"]) == ("", "")
+    assert shown["stale"]["t"] == "of 3, all live"
     assert shown["energy_of"]["t"] == "of 120.0 MWh"
 
 

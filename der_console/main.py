@@ -5,14 +5,15 @@ import asyncio
 import json
 import os
 import signal
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from ipaddress import ip_address
 
 import uvicorn
 
-from der_client import without_login
-from der_console.mounting import create_app, run
+from der_client import AsyncHeadendClient
+from der_console.mounting import ask, create_app, show
 
 _HEADEND = "http://127.0.0.1:3001"
 _ADDRESS = "127.0.0.1:3002"
@@ -49,7 +50,19 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"--addr: {host} can be reached by other machines, and the console has neither encryption nor login yet; "
             f"use {_ADDRESS}, or set ALLOW_INSECURE=1 if you mean it"
         )
-    asyncio.run(_serve(asked.headend, host.strip("[]"), int(port), as_json=asked.json))
+    try:
+        headend = ask(asked.headend)
+    except ValueError as error:
+        parser.error(f"--headend: {error}")
+    family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+    try:
+        bound = socket.create_server((host.strip("[]"), int(port)), family=family)
+    except (OSError, OverflowError) as error:
+        parser.exit(1, f"Error: cannot listen on {asked.addr}: {error}\n")
+    served = f"http://{host}:{bound.getsockname()[1]}"
+    told = {"console": served, "headend": headend.base_url}
+    line = json.dumps(told) if asked.json else f"der_console: {served}, headend {headend.base_url}"
+    asyncio.run(_serve(headend, bound, line))
 
 
 def _is_loopback(host: str) -> bool:
@@ -59,13 +72,15 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-async def _serve(headend: str, host: str, port: int, *, as_json: bool) -> None:
-    app = create_app()
+async def _serve(headend: AsyncHeadendClient, bound: socket.socket, line: str) -> None:
+    """Serve on a socket until a signal comes; ``line`` is said once a signal may come.
+
+    Raises:
+        RuntimeError: the pages or the server ended by themselves.
+    """
     server = _Server(
         uvicorn.Config(
-            app,
-            host=host,
-            port=port,
+            create_app(),
             log_level="warning",
             access_log=False,
             lifespan="off",
@@ -73,24 +88,28 @@ async def _serve(headend: str, host: str, port: int, *, as_json: bool) -> None:
             timeout_graceful_shutdown=_STOP_S,
         )
     )
+    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(signum, server.stop)
-    pages = asyncio.create_task(run(headend), name="console")
-    served, asked = f"http://{host}:{port}", without_login(headend)
-    told = {"console": served, "headend": asked}
-    print(json.dumps(told) if as_json else f"der_console: {served}, headend {asked}", flush=True)
-    await server.serve()
-    pages.cancel()
-    await asyncio.wait([pages])
+        loop.add_signal_handler(signum, stop.set)
+    print(line, flush=True)
+    roots = [
+        asyncio.create_task(show(headend), name="console pages"),
+        asyncio.create_task(server.serve([bound]), name="console server"),
+    ]
+    stopping = asyncio.create_task(stop.wait(), name="console stop")
+    await asyncio.wait([*roots, stopping], return_when=asyncio.FIRST_COMPLETED)
+    ended = next((task for task in roots if task.done() and not stop.is_set()), None)
+    server.should_exit = True
+    roots[0].cancel()
+    stopping.cancel()
+    await asyncio.wait([*roots, stopping])
+    if ended is not None:
+        raise RuntimeError(f"the {ended.get_name()} ended: nothing is served any more") from ended.exception()
 
 
 class _Server(uvicorn.Server):
     """uvicorn, stopped by us."""
-
-    def stop(self) -> None:
-        """End what is under way, then return from ``serve``."""
-        self.should_exit = True
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

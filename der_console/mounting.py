@@ -17,6 +17,7 @@ from der_client import AsyncHeadendClient
 from der_console import pages
 from der_console.console import Console
 from der_console.turns import AT_ONCE
+from der_core.freshness import STALE_AFTER_S
 
 _STATIC = Path(__file__).parent / "static"
 _ICON = (
@@ -44,16 +45,30 @@ def create_app() -> ASGIApp:
     nicegui_app.add_static_files("/ui/static", _STATIC)
     version = max(int(file.stat().st_mtime) for file in _STATIC.iterdir())
     ui.add_head_html(
-        f'<script src="/ui/static/console.js?{version}"></script>'
+        f'<script src="/ui/static/console.js?{version}" data-stale-after="{STALE_AFTER_S:g}"></script>'
         f'<link rel="stylesheet" href="/ui/static/console.css?{version}">',
         shared=True,
     )
     return app
 
 
+def ask(headend_url: str) -> AsyncHeadendClient:
+    """What the console asks the headend at ``headend_url`` with.
+
+    Raises:
+        ValueError: it is not an http or https URL.
+    """
+    return AsyncHeadendClient(headend_url, page=AT_ONCE)
+
+
 async def run(headend_url: str) -> None:
     """Serve the pages, asking the headend at ``headend_url``, until cancelled."""
-    async with AsyncHeadendClient(headend_url, page=AT_ONCE) as headend:
+    await show(ask(headend_url))
+
+
+async def show(client: AsyncHeadendClient) -> None:
+    """Serve the pages, asking with ``client``, until cancelled; then it is closed."""
+    async with client as headend:
         console = Console(headend, url=headend.base_url)
         pages.register(console)
         async with nicegui_app.router.lifespan_context(nicegui_app):

@@ -3,6 +3,9 @@
 A topic has cells by key and one task that keeps them up to date. The task runs while a page shows the topic, and a
 while longer so that going from page to page does not start everything anew. What is sent is the difference to what
 was sent before, encoded once for all pages.
+
+Where the headend answers but cannot say what is asked, as a history while its database is away, the cells stay as they
+were and the cell ``trouble`` says why and since when, until there is something to publish again.
 """
 
 import asyncio
@@ -14,9 +17,12 @@ from typing import Any, TypeVar
 from nicegui import Client
 from nicegui.context import context
 
-from der_client import HeadendError
-from der_console.cells import Cell
+from der_client import HeadendError, HeadendUnreachable
+from der_console.cells import Cell, clock_text, text
 from der_console.log import log
+from der_console.reasons import told
+
+TROUBLE = "trouble"
 
 _AGAIN_S = 2.0
 _FIRST_S = 1.5
@@ -34,6 +40,8 @@ class Topic:
         self._work = work
         self._clients: dict[str, Client] = {}
         self._first = asyncio.Event()
+        self._published_at: float | None = None
+        self._at_end: list[Callable[[], object]] = []
 
     def made_by(self, kind: type[T]) -> T:
         """The work that keeps it, of the first page that showed it; for what it keeps besides the cells.
@@ -45,6 +53,10 @@ class Topic:
             raise TypeError(f"topic {self.key} is not kept by {kind.__name__}")
         return self._work
 
+    def at_end(self, call: Callable[[], object]) -> None:
+        """Call this when nobody shows it any more and its work is ended."""
+        self._at_end.append(call)
+
     @property
     def shown(self) -> bool:
         """Whether a page shows it."""
@@ -52,6 +64,10 @@ class Topic:
 
     def publish(self, cells: Mapping[str, Cell]) -> None:
         """Show these cells; only those that differ from what is shown are sent. Keys not given stay as they are."""
+        self._published_at = time.time()
+        self._put({**cells, TROUBLE: text("")} if TROUBLE in self.cells else cells)
+
+    def _put(self, cells: Mapping[str, Cell]) -> None:
         changed = {key: cell for key, cell in cells.items() if self.cells.get(key) != cell}
         self.cells.update(changed)
         self._first.set()
@@ -80,6 +96,10 @@ class Topic:
         except TimeoutError:
             return
 
+    def _end(self) -> None:
+        for call in self._at_end:
+            call()
+
     def _enter(self, client: Client) -> None:
         self._clients[client.id] = client
 
@@ -91,11 +111,20 @@ class Topic:
         while True:
             try:
                 await self._work(self)
+            except HeadendUnreachable as error:  # the banner says so
+                log.debug("topic %s: %s", self.key, error)
             except HeadendError as error:
                 log.debug("topic %s: %s", self.key, error)
+                self._troubled(told(error))
             except Exception:  # noqa: BLE001 - whatever it was, the page must not stand still for good
                 log.exception("topic %s broke; it is begun again", self.key)
+                self._troubled("The console could not make this; its log says why.")
             await asyncio.sleep(_AGAIN_S)
+
+    def _troubled(self, why: str) -> None:
+        at = self._published_at
+        since = "" if at is None else f" This is as it was at {clock_text(at)}."
+        self._put({TROUBLE: text(f"{why}{since} It is tried again.", look="warn")})
 
 
 class Topics:
@@ -139,6 +168,7 @@ class Topics:
         if not topic.shown and self._topics.get(topic.key) is topic:
             del self._topics[topic.key]
             self._tasks.pop(topic.key).cancel()
+            topic._end()  # noqa: SLF001
 
 
 def _run(client: Client, script: str) -> None:

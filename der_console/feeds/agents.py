@@ -132,7 +132,8 @@ class AgentSums:
         return {
             "connected": cells.text(f"{self._connected:,} / {self._agents:,}", look="warn" if away else None),
             "away": cells.text(
-                f"{away:,} disconnected" if away else "all of them", look="warn" if away else None
+                f"{away:,} disconnected" if away else "all of them" if self._agents else "none has connected",
+                look="warn" if away else None,
             ),
             "silent": cells.text(f"{silent:,}", look="warn" if silent else None),
             "spooled": cells.text(f"{spooled:,}" if spooled is not None else None),

@@ -1,6 +1,7 @@
 """What the fleet page shows."""
 
 import contextlib
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict
 from heapq import nsmallest
@@ -15,7 +16,7 @@ from der_console.console import Console
 from der_console.feeds.past import MOST_SUMMED, PAST_HOLDS_S, fleet_past
 from der_console.parts.chart import Series
 from der_console.parts.listing import rows
-from der_console.picture import MOST_ASSETS, Picture, freshness, stale_before
+from der_console.picture import MOST_ASSETS, Picture
 from der_console.tables import Row, Table
 from der_console.topics import Topic
 from der_console.trends import Trend
@@ -36,6 +37,7 @@ class FleetFeed:
         self.trend = Trend(2)
         self.charted_names: list[str] = []
         self._charted: list[str] = []
+        self._chosen_from: frozenset[str] | None = None
         self._hub = console.hub
         self._headend = console.headend
 
@@ -45,16 +47,16 @@ class FleetFeed:
             picture = await self._hub.moved()
             if picture.sites_at is None:
                 continue
-            if not self._charted:
+            if self._chosen_from != picture.sites.keys() and _known(picture):
                 await self._begin(topic, picture)
             self._follow(topic, picture)
-            stale = await _stale(picture.assets, self._hub.now())
-            topic.publish(fleet_cells(picture, stale=stale, sites=await listed(picture.sites.values())))
+            topic.publish(fleet_cells(picture, sites=await listed(picture.sites.values())))
             await self.assets.show(topic, picture.assets)
 
     async def _begin(self, topic: Topic, picture: Picture) -> None:
         """Choose the largest sites for the chart, and begin with their past where the fleet is small."""
-        largest = sorted(picture.sites.values(), key=lambda site: -site["capacity_mwhr"])[:SITES_CHARTED]
+        sites = picture.sites
+        largest = await largest_of(sites.values(), picture.assets)
         ids = [site["id"] for site in largest]
         trend = Trend(len(ids) + 2)
         if picture.totals.assets_total <= MOST_SUMMED:
@@ -63,7 +65,7 @@ class FleetFeed:
                 past = await fleet_past(self._headend, ids)
                 for at, *values in zip(past["t"], *past["s"], strict=True):
                     trend.add(at, values, holds_s=PAST_HOLDS_S)
-        self._charted, self.trend = ids, trend
+        self._charted, self._chosen_from, self.trend = ids, frozenset(sites), trend
         self.charted_names = [site["name"] for site in largest]
         series = [asdict(one) for one in power_series(self.charted_names)]
         topic.send("fleet-power", {"series": series, **trend.columns()})
@@ -84,12 +86,12 @@ def power_series(names: Iterable[str]) -> list[Series]:
     return [Series("All sites", "sum"), *map(Series, names), Series("Not heard", "missing")]
 
 
-def fleet_cells(picture: Picture, *, stale: int, sites: Iterable[Site]) -> dict[str, Cell]:
-    """The sums and the list of ``sites``; ``stale`` is how many assets are."""
+def fleet_cells(picture: Picture, *, sites: Iterable[Site]) -> dict[str, Cell]:
+    """The sums and the list of ``sites``. An asset is stale that is online and in no sum."""
     total, at, critical = picture.totals, picture.sites_at or 0.0, picture.critical_sites()
     away = total.assets_total - total.assets_online
-    disconnected = f", {away:,} disconnected" if away else ""
-    silent = f", {stale:,} stale" if picture.whole else ""
+    stale = total.assets_online - total.heard.heard
+    silent = [f"{count:,} {why}" for count, why in ((away, "disconnected"), (stale, "stale")) if count]
     part = total.heard.part()
     return {
         "read": cells.text("", at=at),
@@ -103,8 +105,8 @@ def fleet_cells(picture: Picture, *, stale: int, sites: Iterable[Site]) -> dict[
         "down": cells.amount(total.headroom_down_mw, at=at),
         "connected": cells.text(f"{total.assets_online:,}", look="warn" if away else None, at=at),
         "stale": cells.text(
-            f"of {total.assets_total:,}{disconnected}{silent}",
-            look="warn" if away or stale else "quiet",
+            ", ".join([f"of {total.assets_total:,}", *(silent or ["all live"])]),
+            look="warn" if silent else "quiet",
         ),
         "alarms": cells.alarms(total.alarms, critical=picture.critical, at=at),
         "alarms_word": cells.text("see Events" if total.alarms else "none raised"),
@@ -122,12 +124,22 @@ def fleet_cells(picture: Picture, *, stale: int, sites: Iterable[Site]) -> dict[
     }
 
 
-async def _stale(assets: Mapping[str, Asset], now: float) -> int:
-    """How many assets have been silent for too long."""
-    limit, found = stale_before(now), 0
+def _known(picture: Picture) -> bool:
+    """Whether there is enough to tell which sites are the largest."""
+    return not picture.whole or len(picture.assets) == picture.totals.assets_total
+
+
+async def largest_of(sites: Iterable[Site], assets: Mapping[str, Asset]) -> list[Site]:
+    """The sites for the chart: those that can do the most MW, as far as their assets are known, then by MWh."""
+    able_mw: defaultdict[str, float] = defaultdict(float)
     async for some in in_turns(assets.values(), LOOKED_AT_AT_ONCE):
-        found += sum(freshness(asset, limit) == "stale" for asset in some)
-    return found
+        for asset in some:
+            able_mw[asset["site_id"]] += max(abs(asset["min_mw"]), abs(asset["max_mw"]))
+
+    def rank(site: Site) -> tuple[float, float]:
+        return -able_mw[site["id"]], -site["capacity_mwhr"]
+
+    return nsmallest(SITES_CHARTED, sites, key=rank)
 
 
 def asset_table(name: str) -> Table[Asset]:

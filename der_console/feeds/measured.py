@@ -14,7 +14,6 @@ from der_console.console import Console
 from der_console.feeds.fleet import asset_table
 from der_console.parts.listing import rows
 from der_console.picture import Freshness, freshness, stale_before, with_sample
-from der_console.tables import Table
 from der_console.topics import Topic
 
 _SITE_S = 2.0
@@ -87,11 +86,11 @@ class SiteFeed:
     """Keeps the topic of one site's page; ``site`` is its entry, ``assets`` are its table's rows."""
 
     def __init__(self, console: Console, site_id: str) -> None:
-        name = f"site-{site_id}"
         self._headend = console.headend
         self._hub = console.hub
+        self._tables = console.tables
         self._id = site_id
-        self.assets: Table[Asset] = console.tables.setdefault(name, asset_table(name))
+        self.assets = asset_table(f"site-{site_id}")
         self.site: Site | None = None
         self._known: dict[str, Asset] = {}
 
@@ -105,7 +104,11 @@ class SiteFeed:
 
     async def _sums(self, topic: Topic) -> NoReturn:
         while True:
-            self.site = site = await self._headend.site(self._id)
+            site = await self._headend.site(self._id)
+            if self.site is None:  # whoever asks for a site that is not there leaves no table behind
+                self._tables[self.assets.name] = self.assets
+                topic.at_end(lambda: self._tables.pop(self.assets.name, None))
+            self.site = site
             self._known = {
                 asset["id"]: _newer(self._known.get(asset["id"]), asset) for asset in site["assets"]
             }
@@ -167,7 +170,7 @@ def asset_cells(asset: Asset, now: float) -> dict[str, Cell]:
         "energy": cells.amount(asset["soc_mwhr"], look=off, at=at),
         "status": cells.text(asset["status"] and last + asset["status"], look=off),
         "data": cells.text(state, look=looks[state]),
-        "updated": {"t": "last sample", "at": at} if at is not None else cells.text(None),
+        "updated": {"t": "last sample", "at": at} if at is not None else cells.text("no sample yet"),
         "gauge": _gauge(soc, asset["min_soc_pct"], asset["max_soc_pct"], live=state == "live"),
         "facts": rows(_facts(asset)),
     }

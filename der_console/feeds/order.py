@@ -10,6 +10,7 @@ from der_console.cells import Cell, Look
 from der_console.console import Console
 from der_console.feeds.split import preview_cells, preview_notes
 from der_console.orders import Order
+from der_console.releasing import open_dispatches
 from der_console.targets import Target, members
 from der_console.topics import Topic
 from der_core.lifecycle import State
@@ -52,12 +53,8 @@ class OrderFeed:
         """
         target = order.target
         split = await self._headend.preview(mw=order.mw, asset_id=target.asset_id, site_id=target.site_id)
-        in_force = [
-            record
-            async for record in self._headend.dispatches(
-                asset_id=target.asset_id, site_id=target.site_id, state=State.ACTIVE, limit=20
-            )
-        ]
+        not_ended = await open_dispatches(self._headend, target)
+        in_force = [record for record in not_ended.values() if record["state"] == State.ACTIVE]
         made = cells.text("Preview", at=self._hub.now())
         topic.publish({**preview_cells(split, self.assets), "made": made})
         return [*preview_notes(split), *superseded(in_force, {s["asset_id"] for s in split["allocations"]})]

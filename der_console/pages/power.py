@@ -1,15 +1,20 @@
 """The card with power over time, of an asset or a site: live, or a time that a person chooses."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 from nicegui.element import Element
+from nicegui.elements.mixins.text_element import TextElement
 
 from der_client import HeadendError
 from der_console.feeds.past import SPANS, Span, no_past
 from der_console.parts.chart import PARTIAL, Chart, Series
 from der_console.parts.elements import button, card, tag, words
+from der_console.parts.states import busy, pressed
+from der_console.reasons import told
 from der_console.trends import Columns
+
+Read = Callable[[Span], Awaitable[Columns]]
 
 SERIES = (
     Series("Lowest", "low"),
@@ -23,27 +28,50 @@ SERIES = (
 )
 
 
-async def power_card(
-    name: str, read: Callable[[Span], Awaitable[Columns]], *, channel: str, summed: bool = False
-) -> None:
-    """Draw it. ``read`` asks the headend for what was measured in a time; ``summed``: of several assets."""
+class Choice:
+    """The time that a person has chosen last: its button is pressed, and the chart has its values or none.
 
-    async def show(span: Span) -> None:
-        for each, pressed in buttons.items():
-            pressed.props(f"aria-pressed={str(each is span).lower()}")
+    ``read`` asks the headend for what was measured in a time.
+    """
+
+    def __init__(self, read: Read) -> None:
+        self._read = read
+        self._turn = 0
+        self.buttons: Mapping[Span, Element]
+        self.said: TextElement
+        self.chart: Chart
+
+    async def show(self, span: Span) -> None:
+        """Read it and draw it, unless another was chosen meanwhile."""
+        self._turn = turn = self._turn + 1
+        for each, made in self.buttons.items():
+            pressed(made, yes=each is span)
+        self.said.set_text(f"Reading {span.label} …")
+        busy(self.chart, yes=True)
         try:
-            data = await read(span)
+            data = await self._read(span)
+            said = "" if data["t"] else "Nothing was measured in this time."
         except HeadendError as error:
-            said.set_text(f"What was measured could not be read: {error}")
+            data, said = no_past(), f"What was measured could not be read. {told(error)}"
+        if turn != self._turn:
             return
-        said.set_text("" if data["t"] else "Nothing was measured in this time.")
-        chart.show(data, span_s=span.span_s if span.live else None)
+        self.said.set_text(said)
+        busy(self.chart, yes=False)
+        self.chart.show(data, span_s=span.span_s if span.live else None)
 
+
+async def power_card(name: str, read: Read, *, channel: str, summed: bool = False) -> None:
+    """Draw it. ``read`` asks the headend for what was measured in a time; ``summed``: of several assets."""
+    choice = Choice(read)
     with card("Power, setpoint and limits"):
-        with tag("div", "segments", role="group", aria_label="Time shown"):
-            buttons = {span: _choice(span, partial(show, span)) for span in SPANS}
-        said = words("", "p", "note", role="status")
-        chart = Chart(
+        with tag("div", "row"):
+            with tag("div", "segments", role="group", aria_label="Time shown"):
+                choice.buttons = {
+                    span: button(span.label, partial(choice.show, span), aria_pressed=str(span.live).lower())
+                    for span in SPANS
+                }
+            choice.said = words("", "p", "note", role="status")
+        choice.chart = Chart(
             SERIES,
             no_past(),
             label=f"Power, setpoint and limits in MW and state of charge in percent of {name} over time",
@@ -53,8 +81,4 @@ async def power_card(
         if summed:
             words(PARTIAL, "p", "note")
 
-    await show(SPANS[0])
-
-
-def _choice(span: Span, on_click: Callable[[], Awaitable[None]]) -> Element:
-    return button(span.label, on_click, aria_pressed=str(span.live).lower())
+    await choice.show(SPANS[0])

@@ -106,7 +106,7 @@ export default {
         const line = looks[s.look] ?? { color: ones[one++ % ones.length], width: 1.5 };
         const made = {
           name: s.name, type: "line", showSymbol: false, silent: true, animation: false, lineStyle: line,
-          itemStyle: { color: line.color ?? color("accent") }, data: this.points(i), connectNulls: false,
+          itemStyle: { color: line.color ?? color("accent"), opacity: line.opacity ?? 1 }, data: this.points(i), connectNulls: false,
           step: STEPPED.includes(s.look) ? "end" : false, yAxisIndex: s.look === "soc" ? 1 : 0, z: { power: 4, sum: 2 }[s.look] ?? 3,
         };
         if (s.look === "missing") return { ...made, data: [], markArea: { silent: true, itemStyle: { color: color("strong-line"), opacity: 0.25 }, data: this.partial() } };

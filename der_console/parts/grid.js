@@ -192,7 +192,7 @@ export default {
         doesExternalFilterPass: (node) => this.choices.every((c) => !this.chosen[c.name] || this.text(node.data, c) === this.chosen[c.name]),
         onModelUpdated: (e) => (this.shown = e.api.getDisplayedRowCount()),
         onCellKeyDown: (e) => e.event.key === "Enter" && (window.location.href = this.link + e.data.id),
-        overlayNoRowsTemplate: "<span>No rows match.</span>",
+        overlayNoRowsTemplate: "<span>No rows.</span>",
       };
     },
     anchor(params) {

@@ -1,8 +1,8 @@
 // A short table of live rows; Vue moves and changes what differs and leaves the rest alone.
 export default {
-  props: { topic: String, name: String, columns: Array, label: String, empty: String, initial: Object, blocks: Boolean, asOf: String, initialAsOf: Object },
+  props: { topic: String, name: String, columns: Array, label: String, empty: String, initial: Object, blocks: Boolean, asOf: String, initialAsOf: Object, trouble: String, initialTrouble: Object },
   emits: ["act", "more"],
-  template: `<div class="scroll" tabindex="0" role="group" :aria-label="label">
+  template: `<div class="scroll" tabindex="0" role="group" :aria-label="label"><p role="status" :class="{ notice: said }">{{ said }}</p>
     <p v-if="!rows" class="empty">Not heard yet.</p><p v-else-if="!rows.length" class="empty">{{ empty }}</p>
     <table v-else :class="['list', { blocks }]"><thead><tr><th v-for="c in columns" :key="c.name" scope="col" :class="column(c)">{{ c.label }}</th></tr></thead>
       <tbody><tr v-for="row in rows" :key="row.id"><td v-for="c in columns" :key="c.name" :class="column(c)" :data-label="c.label">
@@ -18,6 +18,9 @@ export default {
     },
     rows() {
       return this.whole?.rows;
+    },
+    said() {
+      return (der.cell(this.topic, this.trouble) ?? this.initialTrouble)?.t ?? "";
     },
     stale() {
       const at = (der.cell(this.topic, this.asOf) ?? this.initialAsOf)?.at;

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from der_console.cells import Cell
 from der_console.parts.shown import Shown
-from der_console.topics import Topic
+from der_console.topics import TROUBLE, Topic
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Column:
 
 
 class Listing(Shown, component="listing.js"):
-    """Shows the rows of ``topic``'s cell ``key``, or ``empty`` when there are none.
+    """Shows the rows of ``topic``'s cell ``key``, or ``empty`` when there are none; above them its trouble, if any.
 
     ``on_act(action, row_id)`` is called when a person presses the button of a cell that has ``do``, ``on_more`` when
     they ask for more rows than there are. ``blocks``: on a phone each row is a block, for tables of many columns.
@@ -55,6 +55,8 @@ class Listing(Shown, component="listing.js"):
             blocks=blocks,
             asOf=as_of,
             initialAsOf=topic.cells.get(as_of),
+            trouble=TROUBLE,
+            initialTrouble=topic.cells.get(TROUBLE),
         )
         self._key = key
         if on_act is not None:
@@ -67,6 +69,7 @@ class Listing(Shown, component="listing.js"):
         topic.tell(self.client)
         self._props["topic"] = topic.key
         self._props["initial"] = topic.cells.get(self._key)
+        self._props["initialTrouble"] = topic.cells.get(TROUBLE)
         self.update()
 
 

@@ -18,6 +18,11 @@ def pressed(element: Element, *, yes: bool) -> None:
     _set(element, "aria-pressed", str(yes).lower())
 
 
+def busy(element: Element, *, yes: bool) -> None:
+    """Say that what it shows is about to be replaced, or that it has been."""
+    _set(element, "aria-busy", str(yes).lower())
+
+
 def _set(element: Element, name: str, value: object) -> None:
     element._props[name] = value  # noqa: SLF001 - `props()` parses a text
     element.update()

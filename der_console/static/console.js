@@ -1,5 +1,6 @@
 // What all parts of a page share: cells by topic, the console's clock, the theme. Loaded before anything is shown.
 window.der = (() => {
+  const staleAfter = Number(document.currentScript.dataset.staleAfter); // seconds
   let state;
   let behind = 0; // seconds by which this browser's clock is behind the console's
   const listeners = new Map();
@@ -67,7 +68,7 @@ window.der = (() => {
   applyTheme();
 
   return {
-    staleAfter: 15,
+    staleAfter,
     cell: (topic, name) => shared().topics[topic]?.[name],
     now: () => shared().now,
     offlineSince: () => shared().offline,

@@ -6,6 +6,7 @@ from typing import Literal
 import pytest
 from playwright.sync_api import expect
 
+from der_console.feeds.events import EventsWanted
 from kit.browser import WAIT_MS, Screen
 from kit.processes import Program
 from kit.system import CAMPUS_ID, GATEWAY, SITE_ID, System, kill
@@ -49,6 +50,20 @@ def test_alarm_is_raised_seen_and_acknowledged(ill: System, screen: Callable[...
     expect(raised.get_by_role("row").last).to_contain_text("GT-BESS-B")
     expect(page.locator(".tiles .tile").last).to_contain_text("2")
     assert sum(event["acknowledged_at"] is not None for event in ill.get("/events")) == 1
+
+
+def test_a_list_that_cannot_be_read_says_so_above_its_rows(
+    ill: System, screen: Callable[..., Screen]
+) -> None:
+    page = screen(ill.url).open("/ui/events").page
+    history = page.get_by_label("Events, newest first")
+    expect(history.get_by_role("row", name="GT-BESS-A")).to_be_visible()
+    page.evaluate(
+        "(topic) => der.put(topic, { trouble: { t: 'The database is away.' } }, der.now())",
+        EventsWanted().key,
+    )
+    expect(history.get_by_role("status")).to_have_text("The database is away.")
+    expect(history.get_by_role("row", name="GT-BESS-A")).to_be_visible()
 
 
 def test_history_is_filtered(ill: System, screen: Callable[..., Screen]) -> None:

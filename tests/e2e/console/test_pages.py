@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from der_console.picture import MOST_ASSETS
+from der_core.freshness import STALE_AFTER_S
 from kit.browser import Screen
 from kit.system import ASSET_A, SITE_ID, System
 
@@ -18,7 +19,7 @@ PAGES = ("/", f"/ui/site/{SITE_ID}", f"/ui/asset/{ASSET_A}")
 
 def test_fleet_shows_values_as_they_change(system: System, screen: Callable[..., Screen]) -> None:
     fleet = screen(system.url).open("/")
-    fleet.see("of 5, 0 stale")
+    fleet.see("of 5, all live")
     sent = system.dispatch(site_id=SITE_ID, mw=12.0)
     fleet.see("+12.00", within=".tiles")
     fleet.see("exporting", within=".tiles")
@@ -155,6 +156,11 @@ def test_chart_takes_no_value_twice(system: System, screen: Callable[..., Screen
         return [chart.data.t, chart.data.s[2]];
     }""")
     assert drawn == [[1000, 1002, 1004, 1005, 1100], [1000, 1002, 1004, None, 1100]]
+
+
+def test_browser_and_headend_agree_on_what_is_stale(system: System, screen: Callable[..., Screen]) -> None:
+    shown = screen(system.url).open("/")
+    assert shown.page.evaluate("der.staleAfter") == STALE_AFTER_S
 
 
 def test_theme_is_remembered(system: System, screen: Callable[..., Screen]) -> None:

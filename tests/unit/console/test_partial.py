@@ -58,7 +58,7 @@ def picture(*sites: Site, alarms: Mapping[str, str] | None = None) -> Picture:
 
 
 def fleet(known: Picture) -> dict[str, Any]:
-    return fleet_cells(known, stale=0, sites=known.sites.values())
+    return fleet_cells(known, sites=known.sites.values())
 
 
 def test_sums_of_the_fleet_say_what_they_leave_out() -> None:
@@ -73,9 +73,19 @@ def test_sums_of_the_fleet_say_what_they_leave_out() -> None:
     assert south["name"]["b"] == "2 not heard since 11:41:07 UTC"
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_stale_is_what_is_online_and_in_no_sum_in_a_fleet_of_any_size(whole: bool) -> None:
+    known = picture(site("North", 1, 4, assets_online=3))
+    known.whole = whole
+    shown = fleet(known)
+    assert shown["stale"] == {"t": "of 4, 1 disconnected, 2 stale", "s": "warn"}
+    assert shown["part"]["t"] == "from 1 of 4 assets"
+
+
 def test_complete_sums_say_nothing_of_it() -> None:
     shown = fleet(picture(site("North", 3, 3)))
     assert (shown["left_out"]["t"], shown["part"]["t"]) == ("", "")
+    assert shown["stale"]["t"] == "of 3, all live"
     assert shown["energy_of"]["t"] == "of 120.0 MWh"
 
 
@@ -145,7 +155,7 @@ async def test_both_parts_of_the_chart_leave_out_who_is_silent(
         feed = FleetFeed(console)
         topic = Topic("fleet", feed)
         running = [asyncio.create_task(work) for work in (console.hub.run(lambda _: None), feed(topic))]
-        await until(lambda: "left_out" in topic.cells)
+        await until(lambda: bool(feed.charted_names) and "left_out" in topic.cells)
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)

@@ -38,7 +38,7 @@ def test_sums_of_the_fleet_are_of_what_is_heard(away: System, screen: Callable[.
     campus = page.get_by_label("Sites", exact=True).get_by_role("row", name="Campus-Test")
     expect(campus).to_contain_text("2 not heard since ")
     expect(campus.get_by_role("cell").nth(1)).to_have_text("–")
-    page.wait_for_function(f"{_CHART}.data.t.length > 1")
+    page.wait_for_function(f"{_CHART}.data.t.length > 1 && {_CHART}.partial().length > 0")
     drawn = page.evaluate(f"""() => {{
         const chart = {_CHART};
         const last = (look) => chart.data.s[chart.lines.findIndex((s) => s.look === look)].at(-1);

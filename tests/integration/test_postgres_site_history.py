@@ -95,3 +95,12 @@ async def test_buckets_that_are_made_are_not_read_from_samples(store: PostgresSt
         await connection.execute("truncate telemetry")
     after = await store.telemetry.site_history(site_query(SLOTS, **made))
     assert after.current_mw.tolist() == before.current_mw.tolist() != []
+
+
+async def test_buckets_beyond_the_frontier_do_not_count_yet(store: PostgresStore) -> None:
+    async with store._upkeep.connection() as connection:
+        await connection.execute("update rollup_frontier set through = $1", START.replace(hour=1))
+    await store.commit(Batch(rows=[rows(START_US + 90 * MINUTE_US + 1, [3], {"current_mw": [50.0]})]))
+    for width in (1, 5, 60):
+        query = site_query(SLOTS, start_us=START_US, end_us=END_US, bucket_us=width * MINUTE_US)
+        await assert_sum_of_assets(store.telemetry, query)

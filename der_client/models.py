@@ -152,6 +152,28 @@ class Bucket(TypedDict):
     signals: dict[str, Statistics | LastState]
 
 
+class MeanPower(TypedDict):
+    """Power over one bucket in MW, positive = discharge / export."""
+
+    mean: float | None
+
+
+class SiteBucket(TypedDict):
+    """What the assets of a site did together over a minute, five minutes or an hour; ``timestamp`` is when it begins.
+
+    ``current_mw`` is the sum of the means of those ``assets`` that have one, ``setpoint_mw`` and ``soc_mwhr`` of what
+    each knew last, ``soc_pct`` weighted by capacity. Positive MW = discharge / export.
+    """
+
+    site_id: str
+    timestamp: str
+    assets: int
+    current_mw: MeanPower
+    setpoint_mw: float | None
+    soc_mwhr: float | None
+    soc_pct: float | None
+
+
 class Transition(TypedDict):
     """One step in the life of a dispatch."""
 

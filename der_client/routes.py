@@ -17,12 +17,16 @@ from der_client.models import (
     Readiness,
     Sample,
     Site,
+    SiteBucket,
 )
 from der_client.questions import Listing, Question, Subscription, given, path
 from der_client.responses import entry_with, is_ready, readiness_of, text_of
 
 Time = datetime | str
 """A moment: aware, or RFC 3339 text with its time zone."""
+
+Width = Literal["1m", "5m", "1h"]
+"""Of a bucket."""
 
 Resolution = Literal["raw", "1m", "5m", "1h"]
 
@@ -72,6 +76,24 @@ class Routes:
     def site(self, site_id: str) -> Question[Site]:
         """One site with its assets and sums."""
         return Question(method="GET", path=path("sites", site_id))
+
+    @Pages
+    def site_history(
+        self,
+        site_id: str,
+        *,
+        start: Time | None = None,
+        end: Time | None = None,
+        resolution: Width | None = None,
+        limit: int | None = None,
+    ) -> Listing[SiteBucket]:
+        """What the assets of a site did together from ``start`` to before ``end``, newest first, in whole buckets.
+
+        Unless given, of the last hour by the minute. ``limit``: how many in all. ``Invalid`` (``site_too_large``) for
+        a site of more than 10,000 assets.
+        """
+        params = given(start=start, end=end, resolution=resolution)
+        return Listing(path=path("sites", site_id, "history"), params=params, limit=limit, key="site_id")
 
     @Pages
     def agents(self) -> Listing[Agent]:

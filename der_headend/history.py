@@ -1,4 +1,4 @@
-"""What an asset did: its samples, or buckets of them, over a span of time.
+"""What an asset or a site did: samples, or buckets of them, over a span of time.
 
 Takes a question as an operator asks it, says what is wrong with it or asks the store, and gives plain columns: unknown
 is ``None``, a state goes by its name.
@@ -17,10 +17,12 @@ from der_core.assets import Asset
 from der_core.errors import NotFound, Rejected
 from der_headend import cursor as cursors
 from der_headend.fleet import Fleet, plain_numbers
-from der_headend.ports import HistoryQuery, TelemetryStore
+from der_headend.ports import HistoryQuery, SiteHistory, SiteHistoryQuery, TelemetryStore
 from der_runtime.clock import Clock
 
 DEFAULT_SPAN = timedelta(hours=1)
+MOST_ASSETS = 10_000
+"""The past of a site with more assets than this is not summed up."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -65,6 +67,18 @@ class HistoryRequest:
     cursor: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteHistoryRequest:
+    """Buckets of a site with ``start <= beginning < end``; otherwise as ``HistoryRequest``."""
+
+    site_id: UUID
+    start: datetime | None = None
+    end: datetime | None = None
+    resolution: Resolution = Resolution.ONE_MINUTE
+    limit: int = 1000
+    cursor: str | None = None
+
+
 Values = Sequence[float | str | None]
 
 
@@ -80,6 +94,20 @@ class HistoryPage:
     resolution: Resolution
     timestamps_us: NDArray[np.int64]
     columns: Mapping[str, Mapping[str, Values]]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteHistoryPage:
+    """Buckets of a site in columns, as ``ports.SiteHistory`` has them; unknown is ``None``.
+
+    ``sums``: ``current_mw`` (positive = discharge / export), ``setpoint_mw``, ``soc_mwhr``, ``soc_pct``.
+    """
+
+    site_id: UUID
+    timestamps_us: NDArray[np.int64]
+    assets: Sequence[int]
+    sums: Mapping[str, Sequence[float | None]]
     next_cursor: str | None
 
 
@@ -121,8 +149,43 @@ class TelemetryHistory:
             resolution=request.resolution,
             timestamps_us=found.timestamps_us,
             columns={name: self._plain(name, statistics) for name, statistics in found.columns.items()},
-            next_cursor=None if found.earlier_us is None else cursors.encode((str(found.earlier_us),)),
+            next_cursor=_cursor(found.earlier_us),
         )
+
+    async def read_site(self, request: SiteHistoryRequest) -> SiteHistoryPage:
+        """One page of a site's history.
+
+        Raises:
+            NotFound: ``unknown_site``.
+            Rejected: ``site_too_large`` (more than ``MOST_ASSETS``), ``invalid_range`` or ``invalid_cursor``.
+            Unavailable: the store is away.
+        """
+        inventory = self._fleet.inventory
+        if request.site_id not in inventory.sites:
+            raise NotFound(
+                "unknown_site",
+                f"site {request.site_id} is not in the inventory; GET /sites lists those that are",
+                field="site_id",
+            )
+        members = inventory.assets_of(request.site_id)
+        if len(members) > MOST_ASSETS:
+            raise Rejected(
+                "site_too_large",
+                f"the history of more than {MOST_ASSETS:,} assets is not summed up; ask for that of single assets",
+                field="site_id",
+            )
+        start_us, end_us = _span(request, self._clock.now())
+        found = await self._store.site_history(
+            SiteHistoryQuery(
+                slots=np.array([self._fleet.slot_of[asset.id] for asset in members], np.int64),
+                capacity_mwhr=np.array([asset.capacity_mwhr for asset in members], np.float64),
+                start_us=start_us,
+                end_us=end_us,
+                limit=request.limit,
+                bucket_us=request.resolution.bucket_us or 0,
+            )
+        )
+        return _site_page(request.site_id, found)
 
     def _plain(self, signal: str, statistics: Mapping[str, NDArray[np.float64]]) -> Mapping[str, Values]:
         if signal not in self._fleet.states:
@@ -131,7 +194,26 @@ class TelemetryHistory:
         return {"last": [self._fleet.state_name(signal, code) for code in codes]}
 
 
-def _span(request: HistoryRequest, now: datetime) -> tuple[int, int]:
+def _site_page(site_id: UUID, found: SiteHistory) -> SiteHistoryPage:
+    return SiteHistoryPage(
+        site_id=site_id,
+        timestamps_us=found.timestamps_us,
+        assets=found.assets.tolist(),
+        sums={
+            "current_mw": plain_numbers(found.current_mw),
+            "setpoint_mw": plain_numbers(found.setpoint_mw),
+            "soc_mwhr": plain_numbers(found.soc_mwhr),
+            "soc_pct": plain_numbers(found.soc_pct),
+        },
+        next_cursor=_cursor(found.earlier_us),
+    )
+
+
+def _cursor(earlier_us: int | None) -> str | None:
+    return None if earlier_us is None else cursors.encode((str(earlier_us),))
+
+
+def _span(request: HistoryRequest | SiteHistoryRequest, now: datetime) -> tuple[int, int]:
     end_us = ((request.end or now) - _EPOCH) // _MICROSECOND
     default_us = end_us - DEFAULT_SPAN // _MICROSECOND
     start_us = default_us if request.start is None else (request.start - _EPOCH) // _MICROSECOND

@@ -306,6 +306,40 @@ class History:
     earlier_us: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteHistoryQuery:
+    """Buckets summed over some assets, ``start <= beginning < end`` (microseconds since 1970), the newest ``limit``.
+
+    ``slots``: shape (n,), the assets, each once. ``capacity_mwhr``: shape (n,), by which their states of charge are
+    weighted. ``start_us`` and ``end_us`` are whole multiples of ``bucket_us``.
+    """
+
+    slots: NDArray[np.int64]
+    capacity_mwhr: NDArray[np.float64]
+    start_us: int
+    end_us: int
+    limit: int
+    bucket_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class SiteHistory:
+    """Buckets in columns, each of shape (n,); what no asset knew is NaN. Positive MW = discharge / export.
+
+    ``timestamps_us``: when a bucket begins, ascending. ``current_mw``: the sum of the means of those ``assets`` that
+    have one. ``setpoint_mw``, ``soc_mwhr``: the sums of what each asset knew last, ``soc_pct`` its mean weighted by
+    capacity. ``earlier_us`` is where the page before it ends (exclusive), ``None`` if there is nothing earlier.
+    """
+
+    timestamps_us: NDArray[np.int64]
+    assets: NDArray[np.int64]
+    current_mw: NDArray[np.float64]
+    setpoint_mw: NDArray[np.float64]
+    soc_mwhr: NDArray[np.float64]
+    soc_pct: NDArray[np.float64]
+    earlier_us: int | None = None
+
+
 class SessionStore(Protocol):
     """What is remembered of sessions beyond a restart."""
 
@@ -323,6 +357,10 @@ class TelemetryStore(Protocol):
 
     async def history(self, query: HistoryQuery) -> History:
         """Samples or buckets of one asset."""
+        ...
+
+    async def site_history(self, query: SiteHistoryQuery) -> SiteHistory:
+        """Buckets summed over some assets; a page may end before ``limit`` where there is much to sum up."""
         ...
 
 

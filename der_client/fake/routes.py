@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Protocol, TypeVar
+from uuid import UUID
 
 import httpx
 
@@ -111,6 +112,8 @@ def _inventory(headend: Headend, parts: list[str], params: Params) -> httpx.Resp
             return _list(params, sites, lambda site: site["id"], _MANY)
         case ["sites", site_id]:
             return httpx.Response(200, json=_site(headend, reading.identity("site_id", site_id)))
+        case ["sites", site_id, "history"]:
+            return _site_history(headend, plant.known_site(reading.identity("site_id", site_id)), params)
         case ["agents"]:
             agents = sorted(plant.agents.values(), key=lambda agent: agent["agent_id"])
             return _list(params, agents, lambda agent: agent["agent_id"], _MANY)
@@ -146,12 +149,8 @@ def _measured(headend: Headend, parts: list[str], params: Params) -> httpx.Respo
 
 
 def _history(headend: Headend, asset_id: str, params: Params) -> httpx.Response:
-    start, end, now = reading.moment(params, "start"), reading.moment(params, "end"), headend.now()
-    if start is not None and end is not None and start >= end:
-        raise Rejected("invalid_range", "start must be before end", field="start")
-    # A second more, for a clock that stands still: samples are never stamped alike, and so run ahead of it.
-    within = reading.within(params, default=(now - timedelta(hours=1), now + timedelta(seconds=1)))
-    samples = [sample for sample in headend.plant.past[asset_id] if within(sample["timestamp"])]
+    includes = _span(headend, params)
+    samples = [sample for sample in headend.plant.past[asset_id] if includes(sample["timestamp"])]
     resolution = params.get("resolution", "raw")
     if resolution == "raw":
         return _list(params, samples[::-1], lambda sample: sample["timestamp"], _MANY)
@@ -159,6 +158,32 @@ def _history(headend: Headend, asset_id: str, params: Params) -> httpx.Response:
         raise Rejected("invalid_value", "resolution: must be raw, 1m, 5m or 1h", field="resolution")
     made = history.buckets(samples, history.WIDTHS_S[resolution])
     return _list(params, made, lambda bucket: bucket["timestamp"], _MANY)
+
+
+def _site_history(headend: Headend, site_id: UUID, params: Params) -> httpx.Response:
+    includes, resolution = _span(headend, params), params.get("resolution", "1m")
+    if resolution not in history.WIDTHS_S:
+        raise Rejected("invalid_value", "resolution: must be 1m, 5m or 1h", field="resolution")
+    members = headend.plant.inventory.assets_of(site_id)
+    by_asset = [
+        history.buckets(
+            [sample for sample in headend.plant.past[str(asset.id)] if includes(sample["timestamp"])],
+            history.WIDTHS_S[resolution],
+        )
+        for asset in members
+    ]
+    capacity_mwhr = {str(asset.id): asset.capacity_mwhr for asset in members}
+    made = history.site_buckets(str(site_id), by_asset, capacity_mwhr)
+    return _list(params, made, lambda bucket: bucket["timestamp"], _MANY)
+
+
+def _span(headend: Headend, params: Params) -> Callable[[str], bool]:
+    """Whether a time, as text, is within what was asked for, or within the last hour."""
+    start, end, now = reading.moment(params, "start"), reading.moment(params, "end"), headend.now()
+    if start is not None and end is not None and start >= end:
+        raise Rejected("invalid_range", "start must be before end", field="start")
+    # A second more, for a clock that stands still: samples are never stamped alike, and so run ahead of it.
+    return reading.within(params, default=(now - timedelta(hours=1), now + timedelta(seconds=1)))
 
 
 def _dispatch(headend: Headend, request: httpx.Request, parts: list[str], params: Params) -> httpx.Response:

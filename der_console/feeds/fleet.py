@@ -13,7 +13,7 @@ from der_client.models import Asset, Site
 from der_console import cells
 from der_console.cells import Cell
 from der_console.console import Console
-from der_console.feeds.past import MOST_SUMMED, PAST_HOLDS_S, fleet_past
+from der_console.feeds.past import PAST_HOLDS_S, fleet_past
 from der_console.parts.chart import Series
 from der_console.parts.listing import rows
 from der_console.picture import MOST_ASSETS, Picture
@@ -54,17 +54,16 @@ class FleetFeed:
             await self.assets.show(topic, picture.assets)
 
     async def _begin(self, topic: Topic, picture: Picture) -> None:
-        """Choose the largest sites for the chart, and begin with their past where the fleet is small."""
+        """Choose the largest sites for the chart, and begin with their past."""
         sites = picture.sites
         largest = await largest_of(sites.values(), picture.assets)
         ids = [site["id"] for site in largest]
         trend = Trend(len(ids) + 2)
-        if picture.totals.assets_total <= MOST_SUMMED:
-            # A headend whose database is away has values, but no past.
-            with contextlib.suppress(HeadendError):
-                past = await fleet_past(self._headend, ids)
-                for at, *values in zip(past["t"], *past["s"], strict=True):
-                    trend.add(at, values, holds_s=PAST_HOLDS_S)
+        # A headend whose database is away has values, but no past.
+        with contextlib.suppress(HeadendError):
+            past = await fleet_past(self._headend, sites.values(), ids)
+            for at, *values in zip(past["t"], *past["s"], strict=True):
+                trend.add(at, values, holds_s=PAST_HOLDS_S)
         self._charted, self._chosen_from, self.trend = ids, frozenset(sites), trend
         self.charted_names = [site["name"] for site in largest]
         series = [asdict(one) for one in power_series(self.charted_names)]

@@ -1,4 +1,4 @@
-"""What was measured, as columns for a chart: of an asset, or summed over the assets of a site.
+"""What was measured, as columns for a chart: of an asset, of a site, or of several sites.
 
 The longer the time, the coarser the buckets, so that a chart never has more than about fifteen hundred points. A bucket
 is two of them, its beginning and its end, so that its mean is drawn as a step as wide as the time it is of. A sum is of
@@ -6,22 +6,23 @@ the assets that were heard, as a live one is; how many were not stands beside it
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import compress, pairwise
+from itertools import pairwise
 from statistics import median
-from typing import cast
+from typing import NamedTuple, cast
 
-from der_client import AsyncHeadendClient
-from der_client.models import Asset, Bucket, Sample
-from der_client.routes import Resolution
+from der_client import AsyncHeadendClient, Invalid
+from der_client.models import Asset, Bucket, Sample, Site, SiteBucket
+from der_client.routes import Resolution, Width
 from der_console.cells import seconds
 from der_console.trends import KEPT_S, Columns
 from der_core.freshness import STALE_AFTER_S
 
-MOST_SUMMED = 40
-"""The past of more assets than this is not summed up here."""
+MOST_SITES = 40
+"""Of more sites than this only the past of those that are drawn is read."""
 
 PAST_HOLDS_S = 150.0
 """What was measured by the minute is joined to what follows within this time."""
@@ -55,36 +56,68 @@ SPANS = (
 
 _BUCKETS_S: Mapping[Resolution, float] = {"raw": 0, "1m": 60, "5m": 300, "1h": 3600}
 
-Point = tuple[float | None, float | None, float | None, float | None, float | None]
-"""Power, its lowest and highest, setpoint (MW), state of charge (%)."""
 
-_NOTHING: Point = (None, None, None, None, None)
+class Point(NamedTuple):
+    """What is known of a moment or a bucket; ``missing``: how many assets are not in the power."""
+
+    missing: int
+    mw: float | None = None
+    lowest_mw: float | None = None
+    highest_mw: float | None = None
+    setpoint_mw: float | None = None
+    soc_pct: float | None = None
+
+
+Points = Mapping[float, Point]
+"""By time."""
 
 
 async def asset_past(headend: AsyncHeadendClient, asset: Asset, span: Span) -> Columns:
     """Lowest and highest power, power, setpoint, limits, state of charge: the series of ``pages.power``."""
-    return _columns(await _measured(headend, [asset], span, span.resolution))
+    end = datetime.now(UTC)
+    found = headend.history(
+        asset["id"], start=end - timedelta(seconds=span.span_s), end=end, resolution=span.resolution
+    )
+    points = {_at(entry): _point(entry) async for entry in found}
+    return _columns([asset], points, _drawn(sorted(points), _BUCKETS_S[span.resolution], end.timestamp()))
 
 
-async def site_past(headend: AsyncHeadendClient, assets: Sequence[Asset], span: Span) -> Columns:
-    """The same, summed over assets; of the live time by the minute, in which all of them were heard."""
-    return _columns(await _measured(headend, assets[:MOST_SUMMED], span, _summed(span)))
+async def site_past(headend: AsyncHeadendClient, site: Site, span: Span) -> Columns:
+    """The same of a site as a whole; of the live time by the minute, in which all of its assets were heard."""
+    end, width = datetime.now(UTC), _summed(span)
+    points = await _of_site(headend, site, span, end)
+    return _columns(site["assets"], points, _drawn(sorted(points), _BUCKETS_S[width], end.timestamp()))
 
 
-async def fleet_past(headend: AsyncHeadendClient, site_ids: Sequence[str]) -> Columns:
-    """The power of all assets, then of each site, then how many were not heard, over the live time by the minute."""
-    assets = [asset async for asset in headend.assets()]
-    past = await _measured(headend, assets, LIVE, _summed(LIVE))
-    groups = [[asset["site_id"] == id_ for asset in assets] for id_ in site_ids]
-    powers = [[point[0] for point in found] for found in past.points]
-    return {
-        "t": past.times,
-        "s": [
-            [_sum(row) for row in powers],
-            *([_sum(compress(row, group)) for row in powers] for group in groups),
-            [_missing(found) for found in past.points],
-        ],
-    }
+async def fleet_past(headend: AsyncHeadendClient, sites: Collection[Site], charted: Sequence[str]) -> Columns:
+    """The power of all sites, then of each that is charted, then how many assets were not heard, over the live time.
+
+    Of more than ``MOST_SITES`` sites that of all is not known, and what was not heard is of those that are charted.
+    """
+    end, few = datetime.now(UTC), len(sites) <= MOST_SITES
+    read = [site for site in sites if few or site["id"] in charted]
+    room = asyncio.Semaphore(_AT_ONCE)
+
+    async def past(site: Site) -> Points:
+        async with room:
+            with suppress(Invalid):  # the headend does not sum up a site as large as this one
+                return await _of_site(headend, site, LIVE, end)
+        return {}
+
+    by_site = dict(zip([site["id"] for site in read], await asyncio.gather(*map(past, read)), strict=True))
+    times = sorted({at for points in by_site.values() for at in points})
+    columns: Columns = {"t": [], "s": [[] for _ in range(len(charted) + 2)]}
+    for at, heard in _drawn(times, _BUCKETS_S[_summed(LIVE)], end.timestamp()):
+        found = {
+            site["id"]: _heard(by_site[site["id"]], heard, missing=site["assets_total"]) for site in read
+        }
+        every = _sum(point.mw for point in found.values()) if few else None
+        missing = sum(point.missing for point in found.values())
+        row = [every, *(found[id].mw if id in found else None for id in charted), missing]
+        columns["t"].append(at)
+        for series, value in zip(columns["s"], row, strict=True):
+            series.append(value)
+    return columns
 
 
 def no_past() -> Columns:
@@ -92,35 +125,15 @@ def no_past() -> Columns:
     return {"t": [], "s": [[] for _ in range(WIDTH)]}
 
 
-@dataclass(frozen=True, slots=True)
-class _Past:
-    """What was measured of ``assets``: at each of the ``times`` one of the ``points`` per asset, in their order."""
-
-    assets: Sequence[Asset]
-    times: list[float]
-    points: list[Sequence[Point]]
+async def _of_site(headend: AsyncHeadendClient, site: Site, span: Span, end: datetime) -> Points:
+    found = headend.site_history(
+        site["id"], start=end - timedelta(seconds=span.span_s), end=end, resolution=_summed(span)
+    )
+    return {_at(bucket): _site_point(bucket, site["assets_total"]) async for bucket in found}
 
 
-async def _measured(
-    headend: AsyncHeadendClient, assets: Sequence[Asset], span: Span, resolution: Resolution
-) -> _Past:
-    room, end = asyncio.Semaphore(_AT_ONCE), datetime.now(UTC)
-
-    async def read(asset_id: str) -> dict[float, Point]:
-        async with room:
-            found = headend.history(
-                asset_id, start=end - timedelta(seconds=span.span_s), end=end, resolution=resolution
-            )
-            return {cast("float", seconds(entry["timestamp"])): _point(entry) async for entry in found}
-
-    by_asset = await asyncio.gather(*(read(asset["id"]) for asset in assets))
-    times = sorted({at for points in by_asset for at in points})
-    nothing = [_NOTHING] * len(assets)
-    drawn = [
-        (at, nothing if heard is None else [points.get(heard, _NOTHING) for points in by_asset])
-        for at, heard in _drawn(times, _BUCKETS_S[resolution], end.timestamp())
-    ]
-    return _Past(assets, [at for at, _ in drawn], [found for _, found in drawn])
+def _heard(points: Points, at: float | None, *, missing: int) -> Point:
+    return Point(missing) if at is None else points.get(at, Point(missing))
 
 
 def _drawn(times: Sequence[float], bucket_s: float, now: float) -> Iterator[tuple[float, float | None]]:
@@ -148,50 +161,45 @@ def _holds_s(times: Sequence[float]) -> float:
     return max(STALE_AFTER_S, 3 * median(steps)) if steps else STALE_AFTER_S
 
 
-def _summed(span: Span) -> Resolution:
+def _summed(span: Span) -> Width:
     """Samples of several assets are not of one time, so what is summed up is buckets."""
     return "1m" if span.resolution == "raw" else span.resolution
+
+
+def _at(entry: Sample | Bucket | SiteBucket) -> float:
+    return cast("float", seconds(entry["timestamp"]))
 
 
 def _point(entry: Sample | Bucket) -> Point:
     power = entry["current_mw"]
     if isinstance(power, Mapping):
         bucket = cast("Bucket", entry)
-        return (
-            power["mean"],
-            power["min"],
-            power["max"],
-            bucket["setpoint_mw"]["last"],
-            bucket["soc_pct"]["last"],
-        )
+        setpoint_mw, soc_pct = bucket["setpoint_mw"]["last"], bucket["soc_pct"]["last"]
+        return Point(0, power["mean"], power["min"], power["max"], setpoint_mw, soc_pct)
     sample = cast("Sample", entry)
-    return power, None, None, sample["setpoint_mw"], sample["soc_pct"]
+    return Point(0, mw=power, setpoint_mw=sample["setpoint_mw"], soc_pct=sample["soc_pct"])
 
 
-def _columns(past: _Past) -> Columns:
-    several = len(past.assets) > 1
-    upper, lower = sum(a["max_mw"] for a in past.assets), sum(a["min_mw"] for a in past.assets)
-    capacity = [asset["capacity_mwhr"] for asset in past.assets]
-    rows: list[tuple[float | None, ...]] = []
-    for found in past.points:
-        power, low, high, setpoint = (_sum(point[i] for point in found) for i in range(4))
-        soc = _mean([point[4] for point in found], capacity)
-        band = (None, None) if several else (low, high)
-        rows.append((*band, power, setpoint, upper, lower, soc, _missing(found) if several else 0))
-    return {"t": past.times, "s": [[row[place] for row in rows] for place in range(WIDTH)]}
+def _site_point(bucket: SiteBucket, assets: int) -> Point:
+    return Point(
+        # An asset that has left the site since then, or come to it, makes it one too few or too many.
+        max(assets - bucket["assets"], 0),
+        mw=bucket["current_mw"]["mean"],
+        setpoint_mw=bucket["setpoint_mw"],
+        soc_pct=bucket["soc_pct"],
+    )
 
 
-def _missing(found: Iterable[Point]) -> int:
-    """How many assets are not in the power."""
-    return sum(point[0] is None for point in found)
+def _columns(assets: Sequence[Asset], points: Points, drawn: Iterable[tuple[float, float | None]]) -> Columns:
+    upper, lower = sum(a["max_mw"] for a in assets), sum(a["min_mw"] for a in assets)
+    times, rows = [], []
+    for at, heard in drawn:
+        missing, mw, low, high, setpoint, soc = _heard(points, heard, missing=len(assets))
+        times.append(at)
+        rows.append((low, high, mw, setpoint, upper, lower, soc, missing if len(assets) > 1 else 0))
+    return {"t": times, "s": [[row[place] for row in rows] for place in range(WIDTH)]}
 
 
 def _sum(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return sum(known) if known else None
-
-
-def _mean(values: Sequence[float | None], weights: Sequence[float]) -> float | None:
-    known = [(value, weight) for value, weight in zip(values, weights, strict=True) if value is not None]
-    weight = sum(weight for _, weight in known)
-    return sum(value * weight for value, weight in known) / weight if weight else None

@@ -5,7 +5,7 @@ from dataclasses import replace
 from der_console import shell
 from der_console.console import Console
 from der_console.feeds.measured import SiteFeed
-from der_console.feeds.past import MOST_SUMMED, Span, no_past, site_past
+from der_console.feeds.past import Span, site_past
 from der_console.pages.around import around
 from der_console.pages.fleet import ASSET_COLUMNS
 from der_console.pages.missing import missing
@@ -32,9 +32,7 @@ async def show(console: Console, site_id: str) -> None:
         return
 
     async def past(span: Span) -> Columns:
-        if len(site["assets"]) > MOST_SUMMED:
-            return no_past()
-        return await site_past(console.headend, site["assets"], span)
+        return await site_past(console.headend, site, span)
 
     async with shell.page(console, site["name"], under="Fleet"):
         crumbs(("Fleet", "/"), here=site["location"])
@@ -54,12 +52,6 @@ async def show(console: Console, site_id: str) -> None:
             Tile("Active alarms", "alarms", note="alarms_word"),
         )
         await power_card(site["name"], past, channel=f"power-{site_id}", summed=True)
-        if len(site["assets"]) > MOST_SUMMED:
-            words(
-                f"The past of more than {MOST_SUMMED} assets is not summed up here; see each asset.",
-                "p",
-                "note",
-            )
         with card("Assets"):
             Grid(
                 topic.made_by(SiteFeed).assets,

@@ -45,6 +45,7 @@ def test_every_answer_has_the_keys_of_its_type(headend: Headend, client: Headend
         (client.telemetry(BATTERY_A), models.Sample),
         (list(client.history(BATTERY_A)), list[models.Sample]),
         (list(client.history(BATTERY_A, resolution="1m")), list[models.Bucket]),
+        (list(client.site_history(GATEWAY_SITE)), list[models.SiteBucket]),
         (record, models.Dispatch),
         (client.preview(site_id=GATEWAY_SITE, mw=12), models.Preview),
         (list(client.dispatches()), list[models.Dispatch]),
@@ -125,6 +126,26 @@ def test_history_newest_first_within_its_bounds(headend: Headend, client: Headen
         {"mean": 1.5, "min": 0.0, "max": 3.0, "last": 3.0}
     ]
     assert buckets[0]["signals"]["voltage_v"]["max"] == 403.0
+
+
+def test_history_of_a_site_is_the_sum_of_its_assets(headend: Headend, client: HeadendClient) -> None:
+    for mw in (1.0, 2.0, 3.0):
+        headend.advance(60)
+        headend.measure(BATTERY_A, current_mw=mw, soc_pct=75.0)
+        headend.measure(BATTERY_B, current_mw=10 * mw, soc_pct=25.0)
+        headend.measure(CAMPUS_A, current_mw=100.0)
+    headend.advance(1)
+    newest, *rest = client.site_history(GATEWAY_SITE)
+    assert (newest["site_id"], newest["assets"], newest["current_mw"]) == (GATEWAY_SITE, 2, {"mean": 33.0})
+    assert newest["soc_mwhr"] == 0.75 * 120 + 0.25 * 40
+    assert newest["soc_pct"] == 62.5
+    assert [bucket["current_mw"]["mean"] for bucket in rest] == [22.0, 11.0, 0.0]
+    begins = datetime.fromisoformat(rest[0]["timestamp"])
+    after = begins + timedelta(minutes=1)
+    assert list(client.site_history(GATEWAY_SITE, start=begins, end=after)) == rest[:1]
+    assert list(client.site_history(GATEWAY_SITE, limit=1)) == [newest]
+    by_five = sum(bucket["assets"] for bucket in client.site_history(GATEWAY_SITE, resolution="5m"))
+    assert by_five == 3
 
 
 def test_heartbeats(headend: Headend, client: HeadendClient) -> None:
@@ -300,6 +321,7 @@ EARLIER, LATER = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
         (lambda c: c.site(NOBODY), NotFound, "unknown_site"),
         (lambda c: c.telemetry(NOBODY), NotFound, "unknown_asset"),
         (lambda c: list(c.history(NOBODY)), NotFound, "unknown_asset"),
+        (lambda c: list(c.site_history(NOBODY)), NotFound, "unknown_site"),
         (lambda c: list(c.assets(site_id=NOBODY)), NotFound, "unknown_site"),
         (lambda c: c.heartbeat(NOBODY), NotFound, "unknown_asset"),
         (lambda c: c.get_dispatch(NOBODY), NotFound, "unknown_dispatch"),
@@ -316,6 +338,9 @@ EARLIER, LATER = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
         (lambda c: c.dispatch(asset_id=BATTERY_A, mw=1, duration_s=1e9), Invalid, "invalid_value"),
         (lambda c: list(c.history(BATTERY_A, resolution="2m")), Invalid, "invalid_value"),
         (lambda c: list(c.history(BATTERY_A, start="yesterday")), Invalid, "invalid_value"),
+        (lambda c: list(c.site_history("x")), Invalid, "invalid_uuid"),
+        (lambda c: list(c.site_history(GATEWAY_SITE, resolution="raw")), Invalid, "invalid_value"),
+        (lambda c: list(c.site_history(GATEWAY_SITE, start=LATER, end=EARLIER)), Invalid, "invalid_range"),
         (lambda c: list(c.dispatches(start="2026-01-01T00:00:00")), Invalid, "invalid_value"),
         (lambda c: list(c.history(BATTERY_A, start=LATER, end=EARLIER)), Invalid, "invalid_range"),
         (lambda c: next(c.stream(telemetry_s=0.1)), Invalid, "invalid_value"),

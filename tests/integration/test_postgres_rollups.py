@@ -20,6 +20,7 @@ from der_headend.store.postgres.connection import Connection
 from der_runtime.clock import ManualClock
 from kit.postgres_store import database, new_store
 from kit.records import rows
+from kit.site_sums import assert_sum_of_assets, site_query
 from kit.stores import ASSETS
 
 MINUTE_US = 60_000_000
@@ -56,6 +57,12 @@ class Told:
                         slot=slot, start_us=start_us, end_us=end_us, limit=limit, bucket_us=width_us
                     )
                     same(await self.store.telemetry.history(query), await self.twin.history(query), query)
+        for width_us in WIDTHS_US:
+            for limit in (3, 5000):
+                of_site = site_query(
+                    range(ASSETS), start_us=start_us, end_us=end_us, bucket_us=width_us, limit=limit
+                )
+                await assert_sum_of_assets(self.store.telemetry, of_site)
 
 
 def same(found: History, expected: History, query: HistoryQuery) -> None:

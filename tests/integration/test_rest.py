@@ -23,7 +23,7 @@ from der_headend.rest.models.assets import Asset, Site
 from der_headend.rest.models.dispatch import Dispatch, Preview
 from der_headend.rest.models.events import Event
 from der_headend.rest.models.operations import Readiness
-from der_headend.rest.models.telemetry import Bucket, Sample
+from der_headend.rest.models.telemetry import Bucket, Sample, SiteBucket
 from der_headend.rest.problems import Problem
 from der_headend.rest.services import Check, Services
 from der_headend.rest.views.live import Live
@@ -350,7 +350,39 @@ async def test_history_in_buckets(client: httpx.AsyncClient, world: World) -> No
     assert buckets[0]["signals"]["voltage_v"]["mean"] == 400.0
 
 
+async def test_history_of_a_site_page_by_page(client: httpx.AsyncClient, world: World) -> None:
+    session = await world.connect(gateway_with_all_signals())
+    for seq in range(1, 5):
+        await send(world, session, seq, current_mw=[seq, 10, 20], status=[0] * 3, voltage_v=[400] * 3)
+        world.clock.advance(20)
+    first = await client.get(f"/sites/{SITE}/history", params={"limit": 1})
+    assert many(SiteBucket, first) == [
+        {
+            "site_id": str(SITE),
+            "timestamp": "2026-06-01T12:01:00.000000Z",
+            "assets": 3,
+            "current_mw": {"mean": 34.0},
+            "setpoint_mw": None,
+            "soc_mwhr": None,
+            "soc_pct": None,
+        }
+    ]
+    rest = await client.get(f"/sites/{SITE}/history", params={"cursor": first.headers["X-Next-Cursor"]})
+    assert [b["current_mw"] for b in many(SiteBucket, rest)] == [{"mean": 32.0}]
+    assert "X-Next-Cursor" not in rest.headers
+    by_five = await client.get(f"/sites/{SITE}/history", params={"resolution": "5m"})
+    assert [b["current_mw"] for b in many(SiteBucket, by_five)] == [{"mean": 32.5}]
+
+
+async def test_site_of_very_many_assets_is_not_summed_up(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("der_headend.history.MOST_ASSETS", 2)
+    problem(await client.get(f"/sites/{SITE}/history"), 422, "site_too_large", "site_id")
+
+
 async def test_history_of_silence_is_empty(client: httpx.AsyncClient) -> None:
+    assert (await client.get(f"/sites/{SITE}/history")).json() == []
     for resolution in ("raw", "1h"):
         response = await client.get(f"/telemetry/{A}/history", params={"resolution": resolution})
         assert (response.status_code, response.json()) == (200, [])
@@ -372,7 +404,8 @@ async def test_history_of_silence_is_empty(client: httpx.AsyncClient) -> None:
 async def test_questions_that_make_no_sense(
     client: httpx.AsyncClient, params: dict[str, str], code: str, field: str
 ) -> None:
-    problem(await client.get(f"/telemetry/{A}/history", params=params), 422, code, field)
+    for path in (f"/telemetry/{A}/history", f"/sites/{SITE}/history"):
+        problem(await client.get(path, params=params), 422, code, field)
 
 
 # -------------------------------------------------------------------------------------------------------- dispatch

@@ -165,6 +165,7 @@ async def test_huge_body_over_a_real_socket(world: World) -> None:
     [
         ("GET", "/assets/{}", "asset_id"),
         ("GET", "/sites/{}", "site_id"),
+        ("GET", "/sites/{}/history", "site_id"),
         ("GET", "/telemetry/{}", "asset_id"),
         ("GET", "/telemetry/{}/history", "asset_id"),
         ("GET", "/dispatch/{}", "dispatch_id"),

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from der_cli import completion
 from der_cli.main import app
-from der_client.fake import BATTERY_A, CAMPUS_SITE, GATEWAY_SITE, FakeHeadend
+from der_client.fake import BATTERY_A, BATTERY_B, CAMPUS_SITE, GATEWAY_SITE, FakeHeadend
 from der_client.fake.example import battery
 from der_core.assets import Inventory, Site
 from der_core.events import Severity
@@ -234,6 +234,18 @@ class TestHistory:
         lines = list(csv.DictReader(io.StringIO(desk.der(*args, "--csv").stdout)))
         assert lines[0]["current_mw.max"] == "3.0"
 
+    def test_of_a_site_as_a_whole(self, desk: Desk) -> None:
+        desk.headend.advance(60)
+        desk.headend.measure(BATTERY_A, current_mw=3.0)
+        desk.headend.measure(BATTERY_B, current_mw=4.5)
+        args = ["history", "--site", "gateway-test", "--end", "2030-01-01", "--limit", "1"]
+        lines = desk.der(*args).stdout.splitlines()
+        assert [line.split()[2:4] for line in lines if line.startswith("2026")] == [["+7.50", "2"]]
+        (bucket,) = json.loads(desk.der(*args, "--json").stdout)
+        assert (bucket["site_id"], bucket["current_mw"]) == (GATEWAY_SITE, {"mean": 7.5})
+        (line,) = csv.DictReader(io.StringIO(desk.der(*args, "--csv").stdout))
+        assert (line["current_mw.mean"], line["assets"]) == ("7.5", "2")
+
     @pytest.mark.parametrize(
         ("args", "said"),
         [
@@ -241,7 +253,10 @@ class TestHistory:
             (["GT-BESS-A", "--start", "yesterday"], "'yesterday' is no time; expected"),
             (["GT-BESS-A", "--resolution", "2m"], "Invalid value for '--resolution'"),
             (["GT-BESS-A", "--csv", "--json"], "one of them"),
-            ([], "Missing argument"),
+            ([], "one of them"),
+            (["GT-BESS-A", "--site", "Gateway-Test"], "one of them"),
+            (["--site", "Gateway-Tes"], "Did you mean"),
+            (["--site", "Gateway-Test", "--resolution", "raw"], "a site has buckets: 1m, 5m or 1h"),
         ],
     )
     def test_wrong_usage(self, desk: Desk, args: list[str], said: str) -> None:

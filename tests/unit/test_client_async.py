@@ -36,6 +36,7 @@ ASKED: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("agents", (), {}),
     ("telemetry", (BATTERY_A,), {}),
     ("history", (BATTERY_A,), {"resolution": "1m"}),
+    ("site_history", (GATEWAY_SITE,), {"resolution": "5m"}),
     ("preview", (), {"site_id": GATEWAY_SITE, "mw": 12}),
     ("dispatches", (), {"limit": 3}),
     ("open_dispatches", (), {"limit": 3}),

@@ -16,7 +16,7 @@ from der_core.errors import NotFound, Rejected
 from der_headend.cursor import encode
 from der_headend.fleet import Fleet
 from der_headend.history import HistoryRequest, Resolution, TelemetryHistory
-from der_headend.ports import History, HistoryQuery
+from der_headend.ports import History, HistoryQuery, SiteHistory, SiteHistoryQuery
 from der_headend.store.memory.telemetry import MemoryTelemetry
 from der_runtime.clock import ManualClock
 from kit.headend import INVENTORY, A, B
@@ -38,6 +38,9 @@ class NotingStore:
     async def history(self, query: HistoryQuery) -> History:
         self.asked.append(query)
         return self.answer
+
+    async def site_history(self, query: SiteHistoryQuery) -> SiteHistory:
+        raise NotImplementedError
 
 
 @pytest.fixture

@@ -81,3 +81,35 @@ class Bucket(Reply):
         description="what else was measured, by the signal's name",
         examples=[{"voltage_v": {"mean": 400.2, "min": 399.8, "max": 400.9, "last": 400.1}}],
     )
+
+
+class MeanPower(Reply):
+    """Power over one bucket in MW, positive = discharge / export."""
+
+    mean: float | None = Field(
+        description="sum of the assets' means in MW, positive = discharge / export; null if none is known",
+        examples=[12.0],
+    )
+
+
+class SiteBucket(Reply):
+    """What the assets of a site did together over a minute, five minutes or an hour.
+
+    Positive MW = discharge / export. An asset of which nothing is known in the bucket is in no sum.
+    """
+
+    site_id: SiteId
+    timestamp: datetime = Field(description="when the bucket begins", examples=["2026-01-31T08:00:00Z"])
+    assets: int = Field(description="how many assets have a mean power, and so are in its sum", examples=[3])
+    current_mw: MeanPower = Field(description="measured power in MW, positive = discharge / export")
+    setpoint_mw: float | None = Field(
+        description="sum of the last setpoints in MW, positive = discharge / export; null if none is known",
+        examples=[12.0],
+    )
+    soc_mwhr: float | None = Field(
+        description="sum of the last stored energies in MWh, of those assets that tell", examples=[100.0]
+    )
+    soc_pct: float | None = Field(
+        description="the last states of charge in %, weighted by capacity, of those assets that tell",
+        examples=[50.0],
+    )

@@ -1,9 +1,9 @@
-"""A page of an asset's history as JSON text: samples, or buckets."""
+"""A page of history as JSON text: samples or buckets of an asset, or buckets of a site."""
 
 from collections.abc import Mapping, Sequence
 
 from der_core.assets import Asset
-from der_headend.history import HistoryPage, Resolution, Values
+from der_headend.history import HistoryPage, Resolution, SiteHistoryPage, Values
 from der_headend.rest.views import texts
 from der_headend.rest.views.moments import moments
 from der_headend.rest.views.samples import CORE_NAMES, samples, whose
@@ -12,6 +12,20 @@ from der_headend.rest.views.texts import Text
 _STATISTICS = ("mean", "min", "max", "last")
 _STATES = frozenset({"status"})
 _BUCKET = f'{{%s,"timestamp":"%s",{texts.template(*CORE_NAMES)},"signals":%s}}'
+
+_SITE_BUCKET = (
+    '{"site_id":"%s","timestamp":"%s","assets":%s,'
+    '"current_mw":{"mean":%s},"setpoint_mw":%s,"soc_mwhr":%s,"soc_pct":%s}'
+)
+
+
+def site_history(page: SiteHistoryPage) -> Text:
+    """The buckets of a page, newest first."""
+    times = moments(page.timestamps_us)
+    names = ("current_mw", "setpoint_mw", "soc_mwhr", "soc_pct")
+    sums = [texts.values(page.sums[name]) for name in names]
+    rows = zip([page.site_id] * len(times), times, page.assets, *sums, strict=True)
+    return texts.array(reversed([_SITE_BUCKET % row for row in rows]))
 
 
 def history(page: HistoryPage) -> Text:

@@ -5,11 +5,14 @@ rings, so that assets which report at different times do not push each other out
 operations, however many they are. They stand in the order in which they came; reading puts them in order of time.
 """
 
+import asyncio
+
 import numpy as np
 
 from der_core.telemetry import occurrences
-from der_headend.ports import History, HistoryQuery, Rows
+from der_headend.ports import History, HistoryQuery, Rows, SiteHistory, SiteHistoryQuery
 from der_headend.store.memory.buckets import Floats, Integers, gather, statistics
+from der_headend.store.memory.sums import Sums
 
 DEPTH_MAX = 10_800
 """Twelve hours at one sample every four seconds."""
@@ -54,6 +57,23 @@ class MemoryTelemetry:
             whole = statistics(ring[places, query.slot], buckets)
             columns[name] = {statistic: values[-query.limit :] for statistic, values in whole.items()}
         return History(begins_us, columns, _earlier(buckets.begins_us, query.limit))
+
+    async def site_history(self, query: SiteHistoryQuery) -> SiteHistory:
+        """Buckets summed over some assets, one after the other; between them others have their turn."""
+        sums = Sums()
+        for slot, capacity_mwhr in zip(query.slots.tolist(), query.capacity_mwhr.tolist(), strict=True):
+            found = await self.history(
+                HistoryQuery(
+                    slot=slot,
+                    start_us=query.start_us,
+                    end_us=query.end_us,
+                    limit=query.limit + 1,
+                    bucket_us=query.bucket_us,
+                )
+            )
+            sums.add(found, capacity_mwhr)
+            await asyncio.sleep(0)
+        return sums.newest(query.limit)
 
     def _in_order(self, query: HistoryQuery) -> tuple[Integers, Integers]:
         """The times within the query's range in ascending order, each once, and their places in the rings."""

@@ -4,11 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_FIRST_US = (datetime.min.replace(tzinfo=UTC) - EPOCH) // _MICROSECOND
+_LAST_US = (datetime.max.replace(tzinfo=UTC) - EPOCH) // _MICROSECOND
 
 
 def moment(us: int) -> datetime:
-    """Aware UTC from microseconds since 1970."""
-    return EPOCH + timedelta(microseconds=us)
+    """Aware UTC from microseconds since 1970; of what can't be written so the nearest that can."""
+    return EPOCH + timedelta(microseconds=min(max(us, _FIRST_US), _LAST_US))
 
 
 def microseconds(at: datetime) -> int:

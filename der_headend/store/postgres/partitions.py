@@ -137,6 +137,11 @@ class Partitions:
         cuts = [cut for cut in cuts if begins < cut < ends]
         return list(zip([*cuts, begins], [ends, *cuts], strict=True))
 
+    def reach(self, name: str, begins: datetime, ends: datetime) -> tuple[datetime, datetime] | None:
+        """What of a span of time lies between the first and the last partition in it; ``None``: it has none."""
+        within = [p for p in self._known[name] if p.begins < ends and p.ends > begins]
+        return (max(begins, within[0].begins), min(ends, within[-1].ends)) if within else None
+
     async def summarise(self, database: Database, now: datetime) -> None:
         """Bring the hot indexes up to date: what was written since the last time is not pruned by them."""
         for table in self._tables.values():

@@ -1,4 +1,4 @@
-"""Past telemetry of an asset: samples as they are, or buckets: those that are made, and the others from samples.
+"""Past telemetry: samples as they are, or buckets: those that are made, and the others from samples.
 
 All of one answer is read as of one moment, so that a bucket is never seen twice or not at all while it is made.
 """
@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from der_headend.ports import History, HistoryQuery
-from der_headend.store.postgres import queries
+from der_headend.ports import History, HistoryQuery, SiteHistory, SiteHistoryQuery
+from der_headend.store.postgres import queries, site_history
 from der_headend.store.postgres.buckets import LAST, STATISTICS, Buckets, gather, widen
 from der_headend.store.postgres.catalogue import Catalogue, recode
 from der_headend.store.postgres.connection import Connection, Database
@@ -18,13 +18,12 @@ from der_headend.store.postgres.partitions import Partitions
 from der_headend.store.postgres.reading import buckets_of_asset, by_index, samples_of_asset
 from der_headend.store.postgres.rollups import FIVE_MINUTES_US, ONE_MINUTE_US, TABLES
 from der_headend.store.postgres.samples import TABLE, Samples, joined
+from der_headend.store.postgres.spans import Span, merged, next_multiple
 
 SAMPLES_PER_ANSWER = 100_000
 """From how many samples one answer makes buckets at most; if there are more, the page ends there."""
 
 _SQL = queries.load("rollups.sql")
-
-Span = tuple[int, int]
 
 
 class PostgresTelemetry:
@@ -43,6 +42,13 @@ class PostgresTelemetry:
             if query.bucket_us is None:
                 return await self._samples(connection, key, query)
             return await self._buckets(connection, key, query, query.bucket_us)
+
+    async def site_history(self, query: SiteHistoryQuery) -> SiteHistory:
+        """Buckets summed over some assets by the database."""
+        keys = self._catalogue.keys[query.slots]
+        async with self._database.transaction(snapshot=True) as connection:
+            await by_index(connection)
+            return await site_history.sums(connection, keys, query, self._partitions)
 
     async def _samples(self, connection: Connection, key: int, query: HistoryQuery) -> History:
         found = await self._read(connection, key, (query.start_us, query.end_us), query.limit + 1)
@@ -67,7 +73,7 @@ class PostgresTelemetry:
             others=self._catalogue.others,
         )
         if len(made) == needed:  # there are more, so the oldest of the wider buckets may lack some
-            start_us = _next_multiple(int(made.begins_us[0]), width_us)
+            start_us = next_multiple(int(made.begins_us[0]), width_us)
         unmade = await self._unmade(connection, key, (start_us, query.end_us))
         parts = [made.chosen(~_within(made.begins_us, unmade))]
         left = SAMPLES_PER_ANSWER
@@ -78,7 +84,7 @@ class PostgresTelemetry:
             if samples.keys.shape[0] > left:
                 # Not all of them could be read: the oldest bucket lacks some, and what comes before it lacks all.
                 newest_us = (query.end_us - 1) // width_us * width_us
-                start_us = min(_next_multiple(int(fresh.begins_us[0]) + 1, width_us), newest_us)
+                start_us = min(next_multiple(int(fresh.begins_us[0]) + 1, width_us), newest_us)
                 break
             left -= samples.keys.shape[0]
         buckets = widen(_joined(parts, start_us), width_us)
@@ -105,7 +111,7 @@ class PostgresTelemetry:
             end_us = min(microseconds(record["ends"]), within[1])
             if begin_us < end_us:
                 spans.append((begin_us, end_us))
-        return _merged(sorted(spans))
+        return merged(sorted(spans))
 
     async def _read(self, connection: Connection, key: int, span: Span, limit: int) -> Samples:
         """The newest samples of a span, ``limit`` of them at most, in order of time."""
@@ -117,16 +123,6 @@ class PostgresTelemetry:
                 part = await samples_of_asset(connection, key, begins, ends, limit=left, others=others)
                 parts.insert(0, part)
         return joined(parts)
-
-
-def _merged(spans: Sequence[Span]) -> list[Span]:
-    merged: list[Span] = []
-    for begin_us, end_us in spans:
-        if merged and begin_us <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end_us, merged[-1][1]))
-        else:
-            merged.append((begin_us, end_us))
-    return merged
 
 
 def _within(times_us: NDArray[np.int64], spans: Sequence[Span]) -> NDArray[np.bool_]:
@@ -149,7 +145,3 @@ def _joined(parts: Sequence[Buckets], start_us: int) -> Buckets:
 def _earlier(times_us: NDArray[np.int64], limit: int) -> int | None:
     """Where the page before the newest ``limit`` of some times ends."""
     return int(times_us[-limit]) if times_us.shape[0] > limit else None
-
-
-def _next_multiple(time_us: int, width_us: int) -> int:
-    return -(-time_us // width_us) * width_us

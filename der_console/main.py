@@ -81,6 +81,7 @@ async def _serve(headend: AsyncHeadendClient, bound: socket.socket, line: str) -
     server = _Server(
         uvicorn.Config(
             create_app(),
+            log_config=None,
             log_level="warning",
             access_log=False,
             lifespan="off",

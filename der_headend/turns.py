@@ -21,7 +21,7 @@ AT_ONCE_ROWS = 40_000
 
 PASSING_S = 0.15
 
-AT_MOST_ROWS = 4 * AT_ONCE_ROWS
+AT_MOST_ROWS = 2 * AT_ONCE_ROWS
 """So many may be on their way where agents are far: beyond ``AT_ONCE_ROWS`` they are called at the pace of so many per
 ``PASSING_S``, for what is on its way for longer does not wait here."""
 

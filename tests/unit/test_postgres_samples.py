@@ -1,5 +1,7 @@
 """Samples on their way into rows: brought together, put in order, the ones with more signals apart; none is lost."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +10,7 @@ from der_core.assets import Inventory
 from der_headend.ports import Rows
 from der_headend.store.postgres.binary_copy import unix_time
 from der_headend.store.postgres.catalogue import Catalogue
-from der_headend.store.postgres.samples import encode, gathered
+from der_headend.store.postgres.samples import ROWS_AT_ONCE, encode, gathered
 
 KEYS = np.array([70_000, 3, 65_536, 131_075, 4, 65_539], np.int32)
 """By slot; some have one half of their bits in common."""
@@ -49,7 +51,7 @@ def test_what_is_gathered_is_all_there_in_order_of_asset_and_time(
     frames: list[tuple[tuple[str, ...], list[Sample]]],
 ) -> None:
     given_ = [rows_of(names, samples) for names, samples in frames]
-    parts = gathered(given_, KEYS)
+    parts = list(gathered(given_, KEYS))
     assert sorted(s for rows in parts for s in told(rows)) == sorted(s for rows in given_ for s in told(rows))
     for rows in parts:
         place = list(zip(KEYS[rows.slots].tolist(), rows.timestamps_us.tolist(), strict=True))
@@ -63,7 +65,7 @@ def test_samples_without_another_signal_have_shorter_rows() -> None:
     catalogue.keys = KEYS
     catalogue._places = {"current_mw": -4, "available_mw": 1}
     samples = [(0, 5, 1.0, float("nan")), (1, 5, 2.5, 7.5), (2, 6, -3.0, float("nan"))]
-    parts = gathered([rows_of(WITH_ANOTHER, samples)], KEYS)
+    parts = list(gathered([rows_of(WITH_ANOTHER, samples)], KEYS))
     bare, full = [np.concatenate(list(encode(rows, catalogue))) for rows in parts]
     assert bare["asset"].tolist() == [65_536, 70_000]
     assert unix_time(bare["at"]).tolist() == [6, 5]
@@ -71,3 +73,18 @@ def test_samples_without_another_signal_have_shorter_rows() -> None:
     assert bare["others length"].tolist() == [-1, -1]
     assert full["asset"].tolist() == [3]
     assert full["others"]["items"]["value"].ravel().tolist() == [7.5]
+
+
+def test_no_more_is_put_in_order_than_is_asked_for() -> None:
+    """So that others have their turn while much is stored."""
+    frame = rows_of(CORE_ALONE, [(0, at_us, 1.0, 0.0) for at_us in range(ROWS_AT_ONCE // 4)])
+    taken = 0
+
+    def frames() -> Iterator[Rows]:
+        nonlocal taken
+        for _ in range(40):
+            taken += 1
+            yield frame
+
+    sizes = [(taken, rows.size) for rows in gathered(frames(), KEYS)]
+    assert sizes == [(4 * turn, ROWS_AT_ONCE) for turn in range(1, 11)]

@@ -8,6 +8,7 @@ heartbeats, sessions, dispatches and marks are known by ids of their own and may
 Samples have connections of their own, so that a dispatch need not wait behind them.
 """
 
+import asyncio
 from collections.abc import Iterable
 from itertools import cycle
 from uuid import UUID, uuid4
@@ -98,7 +99,10 @@ class PostgresJournal:
     async def _commit_samples(self, batch: Batch) -> None:
         # The batch is held on to until its outcome is known, so no other can have its identity meanwhile.
         _, batch_id = self._tried.setdefault(id(batch), (batch, uuid4()))
-        kept = self._kept(samples.gathered(batch.rows, self._catalogue.keys))
+        kept: list[Rows] = []
+        for rows in samples.gathered(batch.rows, self._catalogue.keys):
+            kept += self._kept(rows)
+            await asyncio.sleep(0)  # each takes milliseconds, and somebody may wait for a dispatch
         await self._catalogue.learn(self._bulk, {name for rows in batch.rows for name in rows.columns})
         await self._make_room(batch, kept)
         claimed = False
@@ -147,16 +151,15 @@ class PostgresJournal:
         await self._partitions.provide(database, samples.TABLE, moments)
         await self._partitions.provide(database, HEARTBEATS, [h.received_at for h in batch.heartbeats])
 
-    def _kept(self, given: list[Rows]) -> list[Rows]:
+    def _kept(self, given: Rows) -> list[Rows]:
         """The samples that are not so old that they would be dropped at once."""
         horizon_us = microseconds(self._partitions.table(samples.TABLE).horizon(self._clock.now()))
-        kept = [rows.only(rows.timestamps_us >= horizon_us) for rows in given]
-        too_old = sum(rows.size for rows in given) - sum(rows.size for rows in kept)
-        if too_old:
+        kept = given.only(given.timestamps_us >= horizon_us)
+        if too_old := given.size - kept.size:
             if self.rows_too_old == 0:
                 _log.warning("samples older than what is kept are not stored; further ones are counted")
             self.rows_too_old += too_old
-        return [rows for rows in kept if rows.size]
+        return [kept] if kept.size else []
 
 
 async def _put_records(connection: Connection, batch: Batch) -> None:

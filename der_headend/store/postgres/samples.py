@@ -51,13 +51,14 @@ class Samples:
     values: Floats
 
 
-def gathered(samples: Iterable[Rows], keys: NDArray[np.int32]) -> list[Rows]:
+def gathered(samples: Iterable[Rows], keys: NDArray[np.int32]) -> Iterator[Rows]:
     """The same samples, those of the same signals together, about ``ROWS_AT_ONCE`` in one, in order of asset and time.
+
+    Each is made when it is asked for, so that whoever asks can let others go on in between.
 
     Those that have no value but of core signals come apart from the others, without the columns that are empty: their
     rows take the database three quarters of the work. ``keys``: by slot the asset's key.
     """
-    whole: list[Rows] = []
     alike: dict[frozenset[str], list[Rows]] = {}
     sizes: Counter[frozenset[str]] = Counter()
     for rows in samples:
@@ -65,9 +66,10 @@ def gathered(samples: Iterable[Rows], keys: NDArray[np.int32]) -> list[Rows]:
         alike.setdefault(names, []).append(rows)
         sizes[names] += rows.size
         if sizes[names] >= ROWS_AT_ONCE:
-            whole += _in_order(alike.pop(names), keys)
+            yield from _in_order(alike.pop(names), keys)
             del sizes[names]
-    return whole + [rows for parts in alike.values() for rows in _in_order(parts, keys)]
+    for parts in alike.values():
+        yield from _in_order(parts, keys)
 
 
 def encode(rows: Rows, catalogue: Catalogue) -> Iterator[Record]:

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 import httpx
 
 _LOGIN = re.compile(r"^(?P<scheme>[a-z]+://)?.*@", re.IGNORECASE | re.DOTALL)
-"""Up to the last `@`: a password that was not percent-encoded may hold anything."""
+"""Up to the last `@`: what is no URL, for a password was not percent-encoded, may hold anything."""
 
 
 def parse(base_url: str) -> httpx.URL:
@@ -33,7 +33,15 @@ def without_login(url: str) -> str:
     >>> without_login("http://operator:s3cret@headend:3001")
     'http://headend:3001'
     """
-    return _LOGIN.sub(lambda found: found["scheme"] or "", url)
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        parsed = httpx.URL("")
+    if not parsed.host:
+        return _LOGIN.sub(lambda found: found["scheme"] or "", url)
+    if not parsed.userinfo:
+        return url
+    return str(parsed.copy_with(username=None, password=None))
 
 
 def is_loopback(host: str) -> bool:
@@ -41,4 +49,4 @@ def is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:
-        return host == "localhost"
+        return host.lower() == "localhost"

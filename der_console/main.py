@@ -8,11 +8,11 @@ import signal
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from ipaddress import ip_address
 
 import uvicorn
 
 from der_client import AsyncHeadendClient
+from der_client.addresses import is_loopback
 from der_console.mounting import ask, create_app, show
 
 _HEADEND = "http://127.0.0.1:3001"
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     host, _, port = asked.addr.rpartition(":")
     if not host or not port.isdecimal():
         parser.error(f"--addr: {asked.addr!r} is not host:port, such as {_ADDRESS}")
-    if not _is_loopback(host.strip("[]")) and os.environ.get("ALLOW_INSECURE", "").lower() not in _YES:
+    if not is_loopback(host.strip("[]")) and os.environ.get("ALLOW_INSECURE", "").lower() not in _YES:
         parser.error(
             f"--addr: {host} can be reached by other machines, and the console has neither encryption nor login yet; "
             f"use {_ADDRESS}, or set ALLOW_INSECURE=1 if you mean it"
@@ -63,13 +63,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     told = {"console": served, "headend": headend.base_url}
     line = json.dumps(told) if asked.json else f"der_console: {served}, headend {headend.base_url}"
     asyncio.run(_serve(headend, bound, line))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 async def _serve(headend: AsyncHeadendClient, bound: socket.socket, line: str) -> None:

@@ -66,7 +66,8 @@ class _Refused:
 
     def refused(self, agent_id: str) -> None:
         """One more, or the same again."""
-        self.waiting.add(agent_id if len(self.waiting) < AGENTS_PER_CAUSE else _OTHERS)
+        if agent_id not in self.waiting:
+            self.waiting.add(agent_id if len(self.waiting) < AGENTS_PER_CAUSE else _OTHERS)
 
     def accepted(self, agent_id: str) -> None:
         """One of them was let in."""
@@ -261,6 +262,11 @@ class Admissions:
             single = registration.mode is AgentMode.SINGLE_ASSET
             place = registration.site_id, registration.assets[0].id if single else None
             yield from self._taken_up.pop(place, ())
+            # Of an asset that was not in the inventory then it was said at the site, where others are spoken of too.
+            for cause in self._taken_up.get((registration.site_id, None), ()):
+                alarm = self._refusals.raised.get(cause)
+                if alarm is not None and f"agent {registration.agent_id} from " in alarm.message:
+                    yield cause
 
     def _difference(self, asset_id: UUID | None) -> Cause | None:
         """The cause of an alarm at an asset with other limits; ``None`` if there can be none."""

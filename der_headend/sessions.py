@@ -302,12 +302,30 @@ class Sessions:
         served = set(session.record.asset_ids)
         return [a for a in before.asset_ids if a not in served and self.speaks_for(before, a)]
 
-    def speaks_for(self, record: SessionRecord, asset_id: UUID | None) -> bool:
-        """Whether nobody but the agent of a session can have said last what is said at a place of its site."""
-        asset = None if asset_id is None else self._fleet.inventory.assets.get(asset_id)
+    def speaks_for(self, record: SessionRecord, asset_id: UUID) -> bool:
+        """Whether nobody but the agent of a session can have said last what is said of an asset of its site."""
+        asset = self._fleet.inventory.assets.get(asset_id)
         if asset is None or asset.site_id != record.site_id:
             return True
         return self._served_last[self._fleet.slot_of[asset.id]] == record.agent_id
+
+    def speaks_for_site(self, record: SessionRecord) -> bool:
+        """Whether the agent of a session may have said what was said of its site: no other gateway was there since."""
+        served = (
+            self._served_last[self._fleet.slot_of[a.id]]
+            for a in self._fleet.inventory.assets_of(record.site_id)
+        )
+        others = {agent_id for agent_id in served if agent_id not in (None, record.agent_id)}
+        return not any(
+            len(self._agents[each].sessions[0].asset_ids) > 1 for each in others if each in self._agents
+        )
+
+    def said_at(self, record: SessionRecord) -> set[UUID | None]:
+        """Of which places the agent of a session may have said, in this session or before, what concerns itself."""
+        sessions = self._agents[record.agent_id].sessions
+        firsts = (each.asset_ids[0] for each in sessions if each.site_id == record.site_id)
+        found: set[UUID | None] = {first for first in firsts if self.speaks_for(record, first)}
+        return found | {None} if self.speaks_for_site(record) else found
 
     def close(self, session_id: UUID, reason: str) -> Session | None:
         """End a session; ``None`` if it is not open (any more), in which case nothing happens."""

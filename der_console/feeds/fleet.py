@@ -1,5 +1,6 @@
 """What the fleet page shows."""
 
+import asyncio
 import contextlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
@@ -24,6 +25,7 @@ from der_console.turns import LOOKED_AT_AT_ONCE, in_turns
 from der_core.freshness import STALE_AFTER_S
 
 SITES_LISTED = 40
+_PAST_WITHIN_S = 3.0
 SITES_CHARTED = 8
 
 _SITE_HOLDS_S = 0.01  # the hub needs a fifth of that for each site to read them all
@@ -47,11 +49,11 @@ class FleetFeed:
             picture = await self._hub.moved()
             if picture.sites_at is None:
                 continue
+            topic.publish(fleet_cells(picture, sites=await listed(picture.sites.values())))
+            await self.assets.show(topic, picture.assets)
             if self._chosen_from != picture.sites.keys() and _known(picture):
                 await self._begin(topic, picture)
             self._follow(topic, picture)
-            topic.publish(fleet_cells(picture, sites=await listed(picture.sites.values())))
-            await self.assets.show(topic, picture.assets)
 
     async def _begin(self, topic: Topic, picture: Picture) -> None:
         """Choose the largest sites for the chart, and begin with their past."""
@@ -59,9 +61,10 @@ class FleetFeed:
         largest = await largest_of(sites.values(), picture.assets)
         ids = [site["id"] for site in largest]
         trend = Trend(len(ids) + 2)
-        # A headend whose database is away has values, but no past.
-        with contextlib.suppress(HeadendError):
-            past = await fleet_past(self._headend, sites.values(), ids)
+        # A headend whose database is away or slow has values, but no past.
+        with contextlib.suppress(HeadendError, TimeoutError):
+            async with asyncio.timeout(_PAST_WITHIN_S):
+                past = await fleet_past(self._headend, sites.values(), ids)
             for at, *values in zip(past["t"], *past["s"], strict=True):
                 trend.add(at, values, holds_s=PAST_HOLDS_S)
         self._charted, self._chosen_from, self.trend = ids, frozenset(sites), trend

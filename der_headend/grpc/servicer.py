@@ -156,14 +156,16 @@ class AgentLink(AgentLinkServicer):
     def _end_what_is_left(self, session: Session, given_up: Sequence[UUID]) -> None:
         """Clear the alarms that nobody will clear any more.
 
-        What is of no asset was raised by a gateway that served all of the site. There is none beside an agent that
-        serves any of it, so one without memory of it leaves that behind too.
+        What is of no asset was raised by a gateway that served all of the site. If none is beside it, an agent without
+        memory of that leaves it behind too.
         """
         site_id, before = session.record.site_id, self._sessions.before(session)
         heard_at = None if before is None else before.last_seen_at
         over: list[Event] = []
         if not session.remembers:
-            places = {*session.record.asset_ids, None}
+            places: set[UUID | None] = {*session.record.asset_ids}
+            if self._sessions.speaks_for_site(session.record):
+                places.add(None)
             over += self._alarms.end(site_id, places, why=LEFT_BEHIND, heard_at=heard_at)
         if before is not None and given_up:
             over += self._alarms.end(before.site_id, {*given_up}, why=GIVEN_UP, heard_at=heard_at)
@@ -242,9 +244,10 @@ class AgentLink(AgentLinkServicer):
         about = session.record
         told = [replace(event, asset_id=self._sessions.place(about))]
         if event.kind is EventKind.CLEARED:
-            for place in self._alarms.places(about.site_id, event.code):
-                if place != told[0].asset_id and self._sessions.speaks_for(about, place):
-                    told.append(replace(event, id=uuid4(), asset_id=place))
+            raised = self._alarms.places(about.site_id, event.code)
+            if any(place != told[0].asset_id for place in raised):
+                earlier = self._sessions.said_at(about) - {told[0].asset_id}
+                told += [replace(event, id=uuid4(), asset_id=place) for place in raised if place in earlier]
         return told
 
     def _heartbeat(self, session: Session, message: pb.Heartbeat) -> None:

@@ -383,3 +383,26 @@ async def test_hazard_an_older_stream_that_is_answered_late_does_not_replace_the
     assert not second.done()
     second.cancel()
     await asyncio.gather(second, return_exceptions=True)
+
+
+async def test_after_a_restart_with_its_asset_a_single_agent_ends_what_was_said_of_it_at_its_site() -> None:
+    here = [asset for asset in INVENTORY.in_order if asset.id != A]
+    world = Door(inventory=Inventory(INVENTORY.sites.values(), here))
+    assert await world.knocks(single(A, agent_id="single")) == "unknown_asset"
+    again = await world.restarted()
+    await again.after(LOOK_S)
+    assert again.raised == [(SITE, None, "refused_unknown_asset")]
+    assert await again.knocks(single(A, agent_id="single")) == ""
+    await again.after(LOOK_S)
+    assert again.raised == []
+
+
+async def test_as_many_agents_as_are_remembered_all_end_their_alarm() -> None:
+    world = Door()
+    names = [f"agent {n}" for n in range(admissions.AGENTS_PER_CAUSE)]
+    for name in (*names, *names):
+        await world.knocks(replace(gateway(agent_id=name), assets=(STRANGER,)))
+    for name in names:
+        assert await world.knocks(gateway(agent_id=name)) == ""
+    await world.after(LOOK_S)
+    assert world.raised == []

@@ -256,3 +256,27 @@ def test_alarms_of_one_id_and_different_places_are_the_first_of_them() -> None:
     assert list(alarms.page(EventQuery(limit=10)).items) == [StoredEvent(first)]
     alarms.note(replace(first, kind=EventKind.CLEARED))
     assert list(alarms.page(EventQuery(limit=10)).items) == []
+
+
+async def test_an_end_of_its_own_leaves_what_its_assets_have_of_the_same_code() -> None:
+    world, spool = World(), uuid4()
+    both = [raised(world, "comm_lost", asset=1), raised(world, "comm_lost", asset=None)]
+    await visit(world, spool, both, (A, B), agent_id="g")
+    await visit(world, spool, [cleared(world, "comm_lost", asset=None)], (A, B), agent_id="g", first_seq=3)
+    assert {alarm.event.asset_id for alarm in world.alarms.active()} == {B}
+
+
+async def test_a_newcomer_at_a_site_that_has_grown_ends_nothing_of_the_gateway_there() -> None:
+    here = [asset for asset in INVENTORY.in_order if asset.site_id == SITE]
+    grown = Inventory(INVENTORY.sites.values(), [*here, replace(here[0], id=UUID(int=4), name="GT-BESS-D")])
+    world, spool = World(inventory=Inventory(INVENTORY.sites.values(), here)), uuid4()
+    await visit(world, spool, [raised(world, "spool_full", asset=None)], (A, B, C), agent_id="g")
+    again = await restarted(world, inventory=grown)
+    await again.connect(gateway(A, B, C, agent_id="g", spool_id=spool))
+    newcomer = gateway(UUID(int=4), agent_id="newcomer", inventory=grown)
+    own = [raised(again, "spool_full", asset=None), cleared(again, "spool_full", asset=None)]
+    sent = [pb.Uplink(record=pb.Record(seq=seq, event=event)) for seq, event in enumerate(own, 1)]
+    link: Any = again.link
+    await link.Connect(None, Stream(pb.Uplink(register=registration_to_wire(newcomer)), *sent))
+    await again.ingest.flush()
+    assert [alarm.event.asset_id for alarm in again.alarms.active()] == [None]

@@ -20,6 +20,7 @@ from der_client import (
     NotFound,
     ServerFault,
     Unavailable,
+    without_login,
 )
 from kit.fake_headend import SITE_ID, A, FakeHeadend, problem
 
@@ -331,6 +332,10 @@ def test_an_id_cannot_lead_to_another_route() -> None:
 def test_a_url_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="is not the URL of a headend"):
         HeadendClient(url)
+
+
+def test_what_is_no_login_stays_in_a_url() -> None:
+    assert without_login("http://headend:3001/a@b?q=x@y") == "http://headend:3001/a@b?q=x@y"
 
 
 @pytest.mark.parametrize("login", ["op:s3cret", "op", "op@corp:s3/cr@et"])

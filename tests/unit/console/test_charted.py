@@ -77,3 +77,24 @@ async def test_they_are_chosen_again_when_the_sites_change_and_only_then(
     before = told.published
     await until(lambda: told.published > before + 5)
     assert told.begun == [[], ["North"]]
+
+
+async def test_live_values_do_not_wait_for_a_past_that_does_not_come(
+    fleet: tuple[FakeHeadend, Told], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headend, told = fleet
+    await until(lambda: told.published > 0)
+    asked = asyncio.Event()
+
+    async def never(*_: Any) -> Any:
+        asked.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("der_console.feeds.fleet.fleet_past", never)
+    monkeypatch.setattr("der_console.feeds.fleet._PAST_WITHIN_S", 0.05)
+    site = Site(id=UUID(int=1), name="North", location="Here")
+    headend.plant.inventory = headend.inventory = Inventory([site], [])
+    await asked.wait()
+    before = told.published
+    await until(lambda: told.published > before + 5)
+    assert told.begun == [[], ["North"]]

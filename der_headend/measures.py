@@ -2,7 +2,9 @@
 
 import asyncio
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from itertools import accumulate
 
 LOOK_AT_LOOP_S = 0.25
@@ -37,3 +39,27 @@ async def watch_loop(lag_s: Distribution) -> None:
         due_s = loop.time() + LOOK_AT_LOOP_S
         await asyncio.sleep(LOOK_AT_LOOP_S)
         lag_s.add(max(loop.time() - due_s, 0.0))
+
+
+@dataclass(slots=True)
+class LiveSums:
+    """Sums over the live sessions; of spools as of the last heartbeat of each agent."""
+
+    assets: int = 0
+    spooled_records: int = 0
+    spooled_bytes: int = 0
+
+
+@dataclass(slots=True)
+class SessionCounts:
+    """What has happened since the headend started.
+
+    ``closed`` by reason. ``records_dropped``: given up by agents for want of space, as far as heartbeats told; of an
+    agent only what came after the first heartbeat that this run of the headend had from it.
+    """
+
+    opened: int = 0
+    closed: Counter[str] = field(default_factory=Counter)
+    heartbeats: int = 0
+    heartbeats_missed: int = 0
+    records_dropped: int = 0

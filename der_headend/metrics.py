@@ -30,7 +30,7 @@ from der_headend.announcements import Announcements
 from der_headend.dispatcher.tally import Tally
 from der_headend.fleet import Fleet
 from der_headend.ingest import Ingest
-from der_headend.measures import Distribution
+from der_headend.measures import Distribution, SessionCounts
 from der_headend.ports import StoreLife
 from der_headend.sessions import (
     CLOSED_BY_AGENT,
@@ -38,7 +38,6 @@ from der_headend.sessions import (
     HEARTBEAT_MISSED,
     LINK_LOST,
     REPLACED,
-    SessionCounts,
     Sessions,
 )
 from der_headend.turns import Turns

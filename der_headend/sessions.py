@@ -9,7 +9,7 @@ heartbeats it is closed.
 import heapq
 import math
 from bisect import bisect_left, insort
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -18,6 +18,7 @@ from uuid import UUID, uuid4
 
 from der_core.registration import Registration
 from der_headend.fleet import Binding, Fleet
+from der_headend.measures import LiveSums, SessionCounts
 from der_headend.ports import Heartbeat, Link, SessionRecord
 from der_runtime.clock import Clock
 from der_wire.rules import MISSED_HEARTBEATS
@@ -89,30 +90,6 @@ class AgentEntry:
     sessions: list[SessionRecord] = field(default_factory=list)
     heartbeat: Heartbeat | None = None
     left_s: float | None = None
-
-
-@dataclass(slots=True)
-class LiveSums:
-    """Sums over the live sessions; of spools as of the last heartbeat of each agent."""
-
-    assets: int = 0
-    spooled_records: int = 0
-    spooled_bytes: int = 0
-
-
-@dataclass(slots=True)
-class SessionCounts:
-    """What has happened since the headend started.
-
-    ``closed`` by reason. ``records_dropped``: given up by agents for want of space, as far as heartbeats told; of an
-    agent only what came after the first heartbeat that this run of the headend had from it.
-    """
-
-    opened: int = 0
-    closed: Counter[str] = field(default_factory=Counter)
-    heartbeats: int = 0
-    heartbeats_missed: int = 0
-    records_dropped: int = 0
 
 
 class Sessions:

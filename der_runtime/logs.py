@@ -65,6 +65,9 @@ LINES_WAITING = 10_000
 
 _REST_S = 0.02
 
+_TOO_TALKATIVE = ("alembic",)
+"""Libraries that tell at ``info`` of what is their own affair, some of them when they are imported."""
+
 _TRACE = 5
 _MESSAGE_WIDTH = 32
 
@@ -77,6 +80,8 @@ def configure_logging(level: LogLevel, log_format: LogFormat, *, stream: TextIO 
         root.removeHandler(handler)
     root.addHandler(_Handler(target, log_format))
     root.setLevel(level.number)
+    for name in _TOO_TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -1,5 +1,6 @@
 """The card with power over time, of an asset or a site: live, or a time that a person chooses."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
@@ -13,6 +14,8 @@ from der_console.parts.elements import button, card, tag, words
 from der_console.parts.states import busy, pressed
 from der_console.reasons import told
 from der_console.trends import Columns
+
+_FIRST_S = 1.0
 
 Read = Callable[[Span], Awaitable[Columns]]
 
@@ -40,6 +43,7 @@ class Choice:
         self.buttons: Mapping[Span, Element]
         self.said: TextElement
         self.chart: Chart
+        self.first: asyncio.Task[None]
 
     async def show(self, span: Span) -> None:
         """Read it and draw it, unless another was chosen meanwhile."""
@@ -81,4 +85,6 @@ async def power_card(name: str, read: Read, *, channel: str, summed: bool = Fals
         if summed:
             words(PARTIAL, "p", "note")
 
-    await choice.show(SPANS[0])
+    # The page does not wait for a store that is slow or away; the chart then says that it reads.
+    choice.first = asyncio.create_task(choice.show(SPANS[0]), name=f"first power of {name}")
+    await asyncio.wait([choice.first], timeout=_FIRST_S)

@@ -7,6 +7,7 @@ of fields.
 
 import dataclasses
 import math
+import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Literal
@@ -151,6 +152,9 @@ def _refused_by_framework(error: HTTPException) -> Answer:
     return Answer(status, code, detail, headers=error.headers or {})
 
 
+_MEMBER = re.compile(r"<[^<>]*: ('[^']*')>")
+"""A member of an enumeration as Python shows it: people know it by its value."""
+
 _CODES: Mapping[str, str] = {
     "missing": "missing_field",
     "extra_forbidden": "unknown_field",
@@ -189,6 +193,14 @@ def _expectation(error: Mapping[str, Any]) -> str:
             return "is not a field of this request"
         case "finite_number":
             return "must be a finite number"
+        case "float_type" | "float_parsing":
+            return "must be a number, such as 12 or -5.5"
+        case "bool_parsing" | "bool_type":
+            return "must be true or false"
+        case "uuid_type":
+            return "must be a UUID in quotes, such as 7ba7b810-9dad-11d1-80b4-00c04fd430c8"
+        case "literal_error":
+            return "must be " + _MEMBER.sub(r"\1", error["ctx"]["expected"])
         case "timezone_aware" | "datetime_parsing" | "datetime_from_date_parsing":
             return (
                 "must be a time with its zone, such as 2026-01-31T08:00:00Z; in a URL, the + of an offset is "

@@ -77,7 +77,7 @@ def test_reset_headend_state_empties_the_database_loudly(url: str) -> None:
 def test_while_the_database_is_away_everything_live_goes_on_and_catches_up_by_itself(
     own_server: PostgresServer,
 ) -> None:
-    with System(DATABASE_URL=own_server.url(own_server.create_database())) as system:
+    with System(DATABASE_URL=own_server.url(own_server.create_database()), CONSOLE="1") as system:
         system.start_agent(GATEWAY)
         system.wait_for_mw(dict.fromkeys(TWELVE_MW, 0.0))
         own_server.kill()
@@ -94,6 +94,15 @@ def test_while_the_database_is_away_everything_live_goes_on_and_catches_up_by_it
         refused = system.http.get(f"/telemetry/{ASSET_A}/history")
         assert (refused.status_code, refused.headers["content-type"]) == (503, "application/problem+json")
         assert int(refused.headers["retry-after"]) >= 1
+        pages = (
+            "/",
+            f"/ui/site/{SITE_ID}",
+            f"/ui/asset/{ASSET_A}",
+            "/ui/dispatch",
+            "/ui/events",
+            "/ui/agents",
+        )
+        assert {path: system.http.get(path).status_code for path in pages} == dict.fromkeys(pages, 200)
         own_server.start()
         system.wait(
             lambda: system.http.get("/readyz").status_code == 200, "the store to be back", deadline_s=30

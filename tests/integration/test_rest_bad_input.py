@@ -92,11 +92,36 @@ async def test_wrong_dispatch(
     problem(await post(client, body, path), 422, code, field)
 
 
+async def test_a_power_beyond_all_inventories_is_refused(client: httpx.AsyncClient) -> None:
+    for path in ("/dispatch", "/dispatch/preview"):
+        for mw, bound in (
+            ("1e300", "less than or equal to 1e+09"),
+            ("-1e10", "greater than or equal to -1e+09"),
+        ):
+            detail = problem(await post(client, f'{{{_ASSET},"mw":{mw}}}', path), 422, "invalid_value", "mw")
+            assert detail.replace("1000000000", "1e+09") == f"mw: must be {bound}"
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        (f"/sites/{SITE}/history?resolution=2m", "resolution: must be '1m', '5m' or '1h'"),
+        (f"/telemetry/{A}/history?resolution=2m", "resolution: must be 'raw', '1m', '5m' or '1h'"),
+        ("/events?active=maybe", "active: must be true or false"),
+    ],
+)
+async def test_what_is_expected_is_said_in_plain_words(
+    client: httpx.AsyncClient, path: str, expected: str
+) -> None:
+    response = await client.get(path)
+    assert (response.status_code, response.json()["detail"]) == (422, expected)
+
+
 async def test_several_mistakes_are_told_at_once(client: httpx.AsyncClient) -> None:
     detail = problem(await post(client, f'{{{_ASSET},"mw":"5","ttl_s":0,"x":1}}'), 422, "invalid_value", "mw")
     assert (
-        detail
-        == "mw: must be a valid number; ttl_s: must be greater than 0; x: is not a field of this request"
+        detail == "mw: must be a number, such as 12 or -5.5; ttl_s: must be greater than 0; "
+        "x: is not a field of this request"
     )
 
 

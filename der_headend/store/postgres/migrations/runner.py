@@ -1,6 +1,5 @@
 """Brings the schema up to date: once, whoever starts at the same time, and never backwards."""
 
-import logging
 from io import StringIO
 from pathlib import Path
 
@@ -90,6 +89,4 @@ def _config(output: StringIO) -> Config:
     config = Config(output_buffer=output)
     config.set_main_option("script_location", str(_HERE).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
-    # What it does is its own affair; ``upgrade`` says what has become of the database.
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     return config

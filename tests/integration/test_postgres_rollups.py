@@ -334,7 +334,9 @@ async def test_a_backlog_that_the_frontier_did_not_wait_for_is_made_from_samples
     await told.agree(moment(0), moment(30))
 
 
-async def test_samples_days_late_find_room(told: Told) -> None:
+async def test_samples_days_late_find_room(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    days_in_one_page_s = 10**7
+    monkeypatch.setattr("der_headend.store.postgres.site_history.SAMPLED_S_PER_ANSWER", days_in_one_page_s)
     await told.put(rows(moment(0), [0], {"current_mw": [1.0]}))
     await told.put(
         rows(moment(-3 * 1440), [0], {"current_mw": [2.0]}), rows(moment(2880), [0], {"current_mw": [3.0]})

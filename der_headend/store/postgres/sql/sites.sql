@@ -1,17 +1,23 @@
--- Five minutes before the frontier whose buckets are not made, or not any more: of all assets, or of some of $1.
--- name: unmade
-select null::int as asset, begins from rollup_windows
-where begins > $2::timestamptz - interval '5 minutes' and begins < $3
-union all
-select distinct asset, begins from rollup_late
-where asset = any ($1::int[]) and begins > $2::timestamptz - interval '5 minutes' and begins < $3
+-- Five minutes before the frontier whose buckets are not made yet, or not any more, from $1 to $2.
+-- name: windows
+select begins from rollup_windows
+where begins > $1::timestamptz - interval '5 minutes' and begins < $2
+
+-- Other five minutes of which some of the assets $1 have buckets to be made again, from $2 to $3: the newest $4.
+-- name: late
+select l.begins, count(distinct l.asset) as assets
+from rollup_late as l
+where l.asset = any ($1::int[]) and l.begins > $2::timestamptz - interval '5 minutes' and l.begins < $3
+  and not exists (select from rollup_windows as w where w.begins = l.begins)
+group by l.begins
+order by l.begins desc
+limit $4
 
 -- Buckets of a site, from those of its assets that are made ({table}) and, where they are not made, from samples. Each
 -- asset's are put together by themselves, in memory, and then summed. What is beyond all numbers is taken for unknown.
 --
 -- $1 keys of the assets, $2 their capacities in MWh, $3 to $4 the time, $5 how many made buckets to read of each asset,
--- $6 up to where they are made, $7 windows before it in which they are not, $8 and $9 assets and windows likewise,
--- $10 the width, $11 how many.
+-- $6 up to where they are made, $7 windows before it in which they are not, $8 the width, $9 how many.
 -- name: sums
 select
     s.begins,
@@ -22,9 +28,15 @@ select
     sum(s.soc_pct[2] * w.capacity_mwhr)
         / nullif(sum(w.capacity_mwhr) filter (where s.soc_pct is not null), 0)
 from unnest($1::int[], $2::double precision[]) as w (key, capacity_mwhr)
+left join (
+    select asset, array_agg(distinct begins) as begins
+    from rollup_late
+    where asset = any ($1) and begins > $3::timestamptz - interval '5 minutes' and begins < $4
+    group by asset
+) as l on l.asset = w.key
 cross join lateral (
     select
-        date_bin($10, p.at, 'epoch') as begins,
+        date_bin($8, p.at, 'epoch') as begins,
         sum(p.mean * p.known) filter (where abs(p.mean) < 1e300)
             / sum(p.known) filter (where abs(p.mean) < 1e300) as mean,
         max(array[extract(epoch from p.at)::double precision, p.setpoint_mw])
@@ -45,10 +57,7 @@ cross join lateral (
             from {table}
             where asset = w.key and at >= $3 and at < least($4::timestamptz, $6::timestamptz)
               and (cardinality($7::timestamptz[]) = 0 or date_bin('5 minutes', at, 'epoch') <> all ($7))
-              and (cardinality($9::timestamptz[]) = 0 or date_bin('5 minutes', at, 'epoch') <> all ($9) or not exists (
-                  select from unnest($8::int[], $9) as l (key, begins)
-                  where l.key = w.key and l.begins = date_bin('5 minutes', at, 'epoch')
-              ))
+              and (l.begins is null or date_bin('5 minutes', at, 'epoch') <> all (l.begins))
             order by at desc
             limit $5
         )
@@ -58,7 +67,7 @@ cross join lateral (
 ) as s
 group by s.begins
 order by s.begins desc
-limit $11
+limit $9
 
 -- A sample that was stored twice counts once. The times are spelled out, so that only their partitions are looked at.
 -- name: samples

@@ -20,13 +20,15 @@ from der_cli.ports import in_the_way
 from der_cli.processes import DEFAULT_GRPC, DEFAULT_HTTP, Process, host_port
 from der_cli.world import World
 from der_client import HeadendClient, HeadendError, without_login
-from der_client.models import Agent, Asset, Dispatch, Readiness
+from der_client.models import Agent, Asset, Dispatch, Event, Readiness
 from der_runtime.addresses import HostPort, is_loopback
 
 T = TypeVar("T")
 
 DISPATCHES = 200
 """So many of the newest dispatches are looked at."""
+ALARMS = 200
+"""So many of the newest alarms that are raised are looked at."""
 
 _PROBE_S = 0.5
 _DATABASE_S = 20.0
@@ -44,6 +46,7 @@ class Answers:
     assets: Sequence[Asset] | None = None
     agents: Sequence[Agent] | None = None
     dispatches: Sequence[Dispatch] | None = None
+    alarms: Sequence[Event] | None = None
     ahead_s: float | None = None
 
 
@@ -300,6 +303,7 @@ def _answers(world: World, client: HeadendClient, version: str) -> Answers:
         assets=_if_told(lambda: list(client.assets())),
         agents=_if_told(lambda: list(client.agents())),
         dispatches=_if_told(lambda: list(islice(client.dispatches(limit=DISPATCHES), DISPATCHES))),
+        alarms=_if_told(lambda: list(client.events(active=True, limit=ALARMS))),
         ahead_s=world.clock_ahead_s(client.base_url),
     )
 

@@ -12,6 +12,8 @@ from der_core.assets import Inventory
 from der_runtime.failure import StartFailed
 from der_runtime.inventory_file import InventoryNotFound, find_inventory, load_inventory
 
+SHELL = "this shell"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
@@ -58,6 +60,11 @@ def shipped_inventory() -> str:
     return quote(str(shipped)) if shipped and shipped.is_file() else "/path/to/assets.yaml"
 
 
+def inventory_to_offer(readings: Sequence[Reading]) -> str:
+    """The path of a file that a program here has read well or, if none has, of the shipped one; a word for a shell."""
+    return next((quote(each.place) for each in readings if each.inventory), None) or shipped_inventory()
+
+
 def _readers(
     processes: Sequence[Process], environ: Mapping[str, str], cwd: Path, *, to_start: bool
 ) -> Iterator[_Reader]:
@@ -71,9 +78,7 @@ def _readers(
             site_id = process.setting("SITE_ID") or process.setting("GATEWAY_SITE_ID")
             yield _Reader(str(process), path, process.cwd, site_id and canonical(site_id))
     if (path := environ.get("ASSETS_PATH")) or to_start:
-        yield _Reader(
-            "this shell", path, cwd, canonical(environ["SITE_ID"]) if "SITE_ID" in environ else None
-        )
+        yield _Reader(SHELL, path, cwd, canonical(environ["SITE_ID"]) if "SITE_ID" in environ else None)
 
 
 def _read(reader: _Reader, known: dict[Path, Reading], step: Callable[[str], None]) -> Reading:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from uuid import UUID
 
 from der_cli.doctor.facts import Facts
-from der_cli.doctor.files import Reading, shipped_inventory
+from der_cli.doctor.files import Reading, inventory_to_offer
 from der_cli.doctor.findings import Check, Finding, listing
 from der_cli.doctor.reach import HEADEND
 from der_cli.processes import Process
@@ -42,7 +42,7 @@ def _found(facts: Facts) -> Finding:
         return FOUND.problem(
             f"assets file not found. {listing(missing)}",
             "Set ASSETS_PATH to the file that is meant; a relative path counts from where the program starts. E.g.:",
-            f"export ASSETS_PATH={shipped_inventory()}",
+            f"export ASSETS_PATH={inventory_to_offer(facts.readings)}",
         )
     if broken:
         return FOUND.problem(

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from der_cli.doctor.facts import Facts
-from der_cli.doctor.files import shipped_inventory
+from der_cli.doctor.files import SHELL, inventory_to_offer, shipped_inventory
 from der_cli.doctor.findings import Check, Finding, listing
 from der_cli.names import canonical
 from der_cli.processes import DEFAULT_HTTP, Process, host_port, reachable
@@ -24,8 +24,12 @@ EXPOSED = Check(
 )
 TAKEN = Check("Port already in use", "Port already in use", "Ports free or the headend's")
 
+_CALLED_AS = {"HEADEND_HTTP_ADDR": "HEADEND=http://", "HEADEND_GRPC_ADDR": "HEADEND_GRPC="}
+"""What those who call it have to be told when the headend listens elsewhere."""
 _GRPC = HostPort("127.0.0.1", 50070)
 """The runbook's."""
+_REFUSED = "refused_"
+"""So begins the code of an alarm about a refused agent; the code of the refusal follows."""
 _FREE_FROM = 20_000
 """Ports from here on are seldom used, and are not those that Linux gives to outgoing connections."""
 
@@ -73,8 +77,8 @@ def _serves_at(headend: Process) -> HostPort | None:
 def _start(facts: Facts) -> str:
     """The command that starts the headend where this shell looks for it, from whatever folder."""
     settings = []
-    if not any(each.inventory for each in facts.readings):
-        settings.append(f"ASSETS_PATH={shipped_inventory()}")
+    if not any(each.inventory for each in facts.readings if each.reader == SHELL):
+        settings.append(f"ASSETS_PATH={inventory_to_offer(facts.readings)}")
     http = _http_to_take(facts)
     if not _same(http, host_port(facts.environ.get("HEADEND_HTTP_ADDR")) or DEFAULT_HTTP):
         settings.append(f"HEADEND_HTTP_ADDR={http}")
@@ -111,7 +115,7 @@ def _ports(facts: Facts) -> Finding:
         (str(p), host_port(p.setting("HEADEND_GRPC")), p) for p in facts.agent_processes
     ]
     if "HEADEND_GRPC" in facts.environ and facts.knows(facts.environ.get):
-        callers.append(("this shell", host_port(facts.environ["HEADEND_GRPC"]), None))
+        callers.append((SHELL, host_port(facts.environ["HEADEND_GRPC"]), None))
     wrong = []
     for name, target, process in callers:
         if (
@@ -133,12 +137,12 @@ def _ports(facts: Facts) -> Finding:
         return PORTS.unchecked(
             f"{listens}; neither an agent on this machine nor this shell names a host:port to call"
         )
-    return PORTS.ok(f"{listens}, and {listing(agreeing)} agrees")
+    return PORTS.ok(f"{listens}, and {listing(agreeing)} {'agrees' if len(agreeing) == 1 else 'agree'}")
 
 
 def _variables(facts: Facts) -> Finding:
     grpc = reachable(facts.grpc.address) if facts.grpc else _GRPC
-    wrong = list(_wrong(facts.environ, "this shell", grpc))
+    wrong = list(_wrong(facts.environ, SHELL, grpc))
     for process in (*facts.agent_processes, *([facts.headend_process] if facts.headend_process else [])):
         wrong += _wrong(process.environ or {}, str(process), grpc)
     for process in facts.agent_processes:
@@ -186,10 +190,19 @@ def _agents(facts: Facts) -> Finding:
     missed = [a for a in gone if not a["assets"] or not all(asset["id"] in served for asset in a["assets"])]
     away = [f"{a['site_name']} ({a['agent_id']})" for a in missed]
     up = len(facts.agents) - len(gone)
-    absent = [p for p in facts.agent_processes if not _connected(p, facts.agents)]
+    absent = [str(p) for p in facts.agent_processes if not _connected(p, facts.agents)]
+    missing = f"{listing(absent)} {'runs and is' if len(absent) == 1 else 'run and are'} not connected"
+    if refused := _refused(facts):
+        said = AGENTS.problem if absent else AGENTS.warning
+        return said(
+            "; ".join([*([missing] if absent else []), f"the headend refuses: {listing(refused)}"]),
+            "Do what the refusal says; docs/protocol.md lists the codes. The alarm ends when the agent is let in, or a "
+            "while after it has stopped trying. All of them:",
+            "der events --active",
+        )
     if absent:
         return AGENTS.problem(
-            f"{listing([str(p) for p in absent])} runs and is not connected",
+            missing,
             "Mend what else is told to be wrong here; its log says why (`no link yet`, or `registration refused` with "
             "the reason).",
         )
@@ -208,6 +221,12 @@ def _agents(facts: Facts) -> Finding:
         )
     replaced = f"; {len(gone)} gone, whose assets others serve now" if gone else ""
     return AGENTS.ok(f"{up} connected{replaced}")
+
+
+def _refused(facts: Facts) -> list[str]:
+    """The alarms about agents that the headend turns away, each with its code and why."""
+    alarms = (facts.headend.alarms if facts.headend else None) or ()
+    return [f"{each['code']}: {each['message']}" for each in alarms if each["code"].startswith(_REFUSED)]
 
 
 def _exposed(facts: Facts) -> Finding:
@@ -234,11 +253,13 @@ def _taken(facts: Facts) -> Finding:
     for name, address in ports.items():
         here = name in facts.environ or is_loopback(address.host)
         if here and (held := facts.in_the_way(address)):
+            free = replace(address, port=_FREE_FROM + address.port % 10_000)
             return TAKEN.problem(
                 f"the headend does not run, and could not listen on {address} ({name}): {held}",
                 "See which program it is, and stop it or wait until its connection is closed; or choose another port:",
                 f"ss -tanp 'sport = :{address.port}'",
-                f"export {name}={replace(address, port=_FREE_FROM + address.port % 10_000)}",
+                f"export {name}={free}",
+                f"export {_CALLED_AS[name]}{reachable(free)}",
             )
     return TAKEN.ok("the headend's ports are free")
 

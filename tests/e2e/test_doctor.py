@@ -97,6 +97,17 @@ def test_grpc_port_mismatch_and_agents_absent(system: System) -> None:
     )
 
 
+def test_a_refused_agent_is_told_with_the_reason(system: System) -> None:
+    gateway = system.start_agent(GATEWAY)
+    single = system.start_agent(SINGLE_ASSET, connected=False)
+    system.wait(lambda: system.get("/events", active=True), "an alarm")
+    seen = wrong(verdicts(system.url, system.headend, gateway, single))["Agents don't appear in /agents"]
+    assert f"edge_agent (pid {single.pid}) runs and is not connected; the headend refuses: " in seen
+    assert "refused_asset_served_elsewhere: GT-BESS-A at " in seen
+    assert f"agent {ASSET_A} from " in seen
+    assert "stop that agent first" in seen
+
+
 def test_wrong_variable_in_the_shell(system: System) -> None:
     found = wrong(verdicts(system.url, system.headend, HEADEND_GRCP=system.grpc_address))
     assert "HEADEND_GRCP is no variable of ours; HEADEND_GRPC is meant?" in found["Variable wrong or missing"]

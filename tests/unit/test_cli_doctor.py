@@ -361,6 +361,7 @@ def test_a_taken_port_is_looked_into_and_another_is_chosen_by_commands() -> None
     assert found(taken, "Port already in use").commands == (
         "ss -tanp 'sport = :50070'",
         "export HEADEND_GRPC_ADDR=127.0.0.1:20070",
+        "export HEADEND_GRPC=127.0.0.1:20070",
     )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Iterator
+from io import StringIO
 
 import asyncpg
 import pytest
@@ -12,6 +13,7 @@ from der_headend.store.postgres.migrations import current_revision, newest_revis
 from der_headend.store.postgres.opening import first_connection
 from der_headend.store.postgres.store import refuse_distant
 from der_runtime.failure import StartFailed
+from der_runtime.logs import LogFormat, LogLevel, configure_logging
 from kit import records
 from kit.postgres import USER, PostgresServer, shared_server
 from kit.postgres_store import new_store
@@ -110,8 +112,10 @@ async def test_parameters_that_no_waiting_mends_are_said_at_once(
 
 
 async def test_a_migration_is_one_line_in_the_log(
-    server: PostgresServer, name: str, caplog: pytest.LogCaptureFixture
+    server: PostgresServer, name: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", logging.getLogger().handlers[:])
+    configure_logging(LogLevel.INFO, LogFormat.JSON, stream=StringIO())
     connection = await asyncpg.connect(server.url(name))
     with caplog.at_level(logging.INFO):
         await upgrade(connection)

@@ -10,6 +10,9 @@ from operator import attrgetter
 from types import MappingProxyType
 from uuid import UUID
 
+LARGEST = 1e9
+"""No power (MW), energy (MWh) or ramp (MW per minute) of an inventory is larger, so no power asked for need be."""
+
 
 class AssetType(StrEnum):
     """What kind of DER an asset is."""

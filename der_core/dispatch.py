@@ -106,9 +106,6 @@ class DispatchReport:
     acknowledged_at: datetime | None = None
 
 
-LARGEST_MW = 1e9
-"""No power of an inventory is larger, so no request need be."""
-
 MAX_DURATION_S = 31 * 86_400.0
 """The longest duration, in seconds, that is taken anywhere: some thirty years, so that dates can still be reckoned."""
 

@@ -15,7 +15,7 @@ from reprlib import Repr
 from typing import Any
 from uuid import UUID
 
-from der_core.assets import Asset, AssetType, Inventory, Site
+from der_core.assets import LARGEST, Asset, AssetType, Inventory, Site
 
 
 class _Shown(Repr):
@@ -170,11 +170,10 @@ class NumberRule:
     default: float | None = None
 
 
-_LARGEST = 1e9
 _LONGEST_TEXT = 200
-_POWER = NumberRule("a power in MW from -1e9 to 1e9", lambda v: abs(v) <= _LARGEST)
-_ENERGY = NumberRule("an energy in MWh from 0 to 1e9", lambda v: 0 <= v <= _LARGEST)
-_RAMP = NumberRule("a ramp in MW per minute, above 0 and up to 1e9", lambda v: 0 < v <= _LARGEST)
+_POWER = NumberRule("a power in MW from -1e9 to 1e9", lambda v: abs(v) <= LARGEST)
+_ENERGY = NumberRule("an energy in MWh from 0 to 1e9", lambda v: 0 <= v <= LARGEST)
+_RAMP = NumberRule("a ramp in MW per minute, above 0 and up to 1e9", lambda v: 0 < v <= LARGEST)
 _PERCENT = NumberRule("a percentage from 0 to 100", lambda v: 0 <= v <= 100)  # noqa: PLR2004 - a percentage
 _EFFICIENCY = NumberRule("a number in (0, 1]", lambda v: 0 < v <= 1)
 

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, Strict
 
-from der_core.dispatch import LARGEST_MW, MAX_DURATION_S, Target
+from der_core.assets import LARGEST
+from der_core.dispatch import MAX_DURATION_S, Target
 from der_core.lifecycle import State
 from der_core.request import DispatchRequest
 from der_headend.rest.idempotency import dispatch_id
@@ -34,8 +35,8 @@ class Order(BaseModel):
     asset_id: _LenientUuid | None = Field(default=None, description="the asset to dispatch")
     site_id: _LenientUuid | None = Field(default=None, description="the site to dispatch")
     mw: float = Field(
-        ge=-LARGEST_MW,
-        le=LARGEST_MW,
+        ge=-LARGEST,
+        le=LARGEST,
         allow_inf_nan=False,
         description="power in MW: positive = discharge / export, negative = charge / import",
     )

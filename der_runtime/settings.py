@@ -27,6 +27,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from der_core import __version__
+from der_core.assets import LARGEST
 from der_runtime.addresses import HostPort, is_loopback
 from der_runtime.display import shown
 from der_runtime.failure import StartFailed, end_with
@@ -48,16 +49,16 @@ __all__ = [
     "refuse_exposed",
 ]
 
-_LARGEST = 1e9
+_LONGEST_S = 1e9
 
 Truthy = bool
 """1/true/yes/on or 0/false/no/off, in any case; as a flag it needs no value."""
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-Megawatts = Annotated[float, Field(ge=-_LARGEST, le=_LARGEST, allow_inf_nan=False)]
+Megawatts = Annotated[float, Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False)]
 """Positive = discharge / export, negative = charge / import."""
-MegawattHours = Annotated[float, Field(ge=0, le=_LARGEST, allow_inf_nan=False)]
+MegawattHours = Annotated[float, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
 Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
-Seconds = Annotated[float, Field(gt=0, le=_LARGEST, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(gt=0, le=_LONGEST_S, allow_inf_nan=False)]
 
 
 class Settings(BaseSettings):

@@ -14,7 +14,7 @@ from bench.command import main
 from bench.run import Run
 from der_core.allocation import TOLERANCE_MW, Candidate, Weighting, split
 from der_core.assets import Limits
-from der_headend.main import COLLECT_AFTER
+from der_headend import collector
 
 TITLE = "Split of 10,000 assets"
 
@@ -23,7 +23,7 @@ def measure(run: Run) -> None:
     assets = run.pick(run.options.assets, full=10_000, quick=1_000)
     times = 20 if run.options.quick else 200
     candidates = _candidates(assets)
-    gc.set_threshold(*COLLECT_AFTER)
+    collector.begin()
     gc.freeze()
     for weighting in Weighting:
         taken_ms, wrong = _timed(candidates, weighting, times)

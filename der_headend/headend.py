@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 
 from der_core import __version__
 from der_core.errors import Defect, Unavailable
+from der_headend import collector
 from der_headend.absences import Absences
 from der_headend.admissions import Admissions
 from der_headend.dispatcher import Dispatcher
@@ -89,6 +90,7 @@ class Headend:
             tasks.start("admissions", self._admissions.run())
             tasks.start("http", self._http_server.run())
             tasks.start("event loop's lag", watch_loop(self._loop_lag_s))
+            tasks.start("collector", collector.keep_pace(lambda: len(self._sessions.live)))
             if self._tracing is not None:
                 tasks.start("tracing", self._tracing())
             at = f"REST on http://{http_at}, agents on grpc {grpc_at}"

@@ -20,7 +20,7 @@ from dataclasses import replace
 from uuid import UUID, uuid4
 
 from der_core.dispatch import Dispatch
-from der_core.errors import Rejected, Unavailable
+from der_core.errors import Unavailable
 from der_core.events import Event, EventKind, Severity
 from der_headend import intake
 from der_headend.alarms import Alarms
@@ -331,12 +331,8 @@ class Ingest:
             Rejected: ``window_exceeded``, the agent sends more than it was allowed to.
         """
         spool_id = session.registration.spool_id
-        if not self._marks.is_new(spool_id, seq):
+        if not self._marks.take(spool_id, seq, window=max(self.window, session.largest_window)):
             return False
-        window = max(self.window, session.largest_window)
-        if self._marks.waiting(spool_id) >= window:
-            raise Rejected("window_exceeded", f"more than {window} records without an acknowledgement")
-        self._marks.take(spool_id, seq)
         self._batch.marks[spool_id] = seq
         self._taken[spool_id] += 1
         self._something.set()

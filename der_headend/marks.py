@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from der_core.errors import Rejected
+
 SPOOLS_KEPT = 100_000
 
 
@@ -65,16 +67,20 @@ class Marks:
         spool = self._spools.get(spool_id)
         return 0 if spool is None else spool.waiting
 
-    def is_new(self, spool_id: UUID, seq: int) -> bool:
-        """Whether a record is to be stored."""
-        spool = self._spools.get(spool_id)
-        return spool is not None and spool.resolved and seq > spool.taken
+    def take(self, spool_id: UUID, seq: int, *, window: int) -> bool:
+        """Count a record as taken; whether it is to be stored: numbered, and not taken before.
 
-    def take(self, spool_id: UUID, seq: int) -> None:
-        """Count a new record as taken."""
-        spool = self._spools[spool_id]
+        Raises:
+            Rejected: ``window_exceeded``, so many of its spool are taken and not stored yet.
+        """
+        spool = self._spools.get(spool_id)
+        if spool is None or not spool.resolved or seq <= spool.taken:
+            return False
+        if spool.waiting >= window:
+            raise Rejected("window_exceeded", f"more than {window} records without an acknowledgement")
         spool.taken = seq
         spool.waiting += 1
+        return True
 
     def overtaken(self, spool_id: UUID, first_seq: int) -> bool:
         """Whether a spool whose oldest record is ``first_seq`` has dropped some before they could be taken."""
@@ -84,9 +90,10 @@ class Marks:
     def committed(self, marks: Mapping[UUID, int], counts: Counter[UUID]) -> None:
         """Records were stored: of each spool up to which number, and how many."""
         for spool_id, seq in marks.items():
-            spool = self._spool(spool_id)
+            spool = self._spools[spool_id]
             spool.stored = max(spool.stored, seq)
             spool.waiting -= counts[spool_id]
+            self._spools.move_to_end(spool_id)
 
     def _spool(self, spool_id: UUID) -> _Spool:
         spool = self._spools.setdefault(spool_id, _Spool())

@@ -7,7 +7,7 @@ the same ports and are held to one contract suite.
 All times are aware UTC. Power in MW, positive = discharge / export.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
@@ -405,8 +405,13 @@ class Link(Protocol):
         """Whether it is time to say that the spool is stored as far as this."""
         ...
 
-    def acknowledge(self, through_seq: int, *, window: int | None = None) -> None:
-        """Say how far the spool is stored, and how large the window is from now on; only the newest of each is kept."""
+    def acknowledge(
+        self, through_seq: int, *, window: int | None = None, then: Callable[[], None] | None = None
+    ) -> None:
+        """Say how far the spool is stored, and how large the window is from now on; only the newest of each is kept.
+
+        ``then`` is called once that has gone out.
+        """
         ...
 
     def close(self, reason: str) -> None:

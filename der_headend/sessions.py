@@ -16,6 +16,8 @@ from datetime import datetime, timedelta
 from operator import attrgetter
 from uuid import UUID, uuid4
 
+import numpy as np
+
 from der_core.registration import Registration
 from der_headend.fleet import Binding, Fleet
 from der_headend.measures import LiveSums, SessionCounts
@@ -117,6 +119,8 @@ class Sessions:
         self._by_spool: dict[UUID, Session] = {}
         # By slot: a dict by id would take ten times as much for every asset.
         self._serving: list[Session | None] = [None] * len(fleet.assets)
+        self.served = np.zeros(len(fleet.assets), np.bool_)
+        """Shape (assets,): whether its agent is connected."""
         self._served_last: list[str | None] = [None] * len(fleet.assets)
         self._due: list[tuple[float, UUID]] = []
         self._agents: OrderedDict[str, AgentEntry] = OrderedDict()
@@ -206,7 +210,8 @@ class Sessions:
         self._live[session.id] = session
         self._by_spool[registration.spool_id] = session
         entry = self._entry(registration.agent_id)
-        for slot in session.binding.slots.tolist():
+        self.served[binding.slots] = True
+        for slot in binding.slots.tolist():
             self._serving[slot] = session
             self._served_last[slot] = entry.agent_id
         entry.session = session
@@ -315,6 +320,7 @@ class Sessions:
             served = self._serving[slot]
             if served is not None and served.id == session_id:
                 self._serving[slot] = None
+                self.served[slot] = False
         record = replace(
             session.record,
             last_seen_at=self.last_seen(session),

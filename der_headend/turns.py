@@ -1,25 +1,26 @@
-"""Agents that are behind go on in turn, a few at a time.
+"""Agents go on in turn, a few at a time, and those that are behind with more at a time.
 
 An agent sends what its window allows at once. After an outage, or under more load than the headend can take, thousands
 of agents have a full window's worth to send, and whatever an agent says next, be it that a battery has taken up its
 power, waits behind all of that in the one queue in which gRPC hands over messages. So the backlog stays where there is
-room for it, in the agents' spools: an agent that has said that more is waiting is told what is stored of it, which
-opens its window, only when those before it in the row have sent what they may. As only a few are on their turn at a
-time, each is lent a larger window for it than all could have.
+room for it, in the agents' spools: an agent is told what is stored of it, which opens its window, only when what those
+before it in the row may send has come. As only a few are on their turn at a time, one that has said that more is
+waiting is lent a larger window for it than all could have. One that has not may have nothing to send: its turn lasts
+until grpc has taken the message, which it says through the same queue.
 """
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from uuid import UUID
+from functools import partial
 
 from der_headend.ingest import LARGEST_WINDOW, Ingest
 from der_headend.sessions import Session
 from der_runtime.clock import Clock
 
-AT_ONCE_ROWS = 40_000
-"""So many samples may be on their way from agents that are behind; the headend takes them in within ``PASSING_S``."""
+AT_ONCE_ROWS = 20_000
+"""So many samples may be on their way from agents on their turn; the headend takes them in within ``PASSING_S``."""
 
-PASSING_S = 0.15
+PASSING_S = 0.075
 
 AT_MOST_ROWS = 2 * AT_ONCE_ROWS
 """So many may be on their way where agents are far: beyond ``AT_ONCE_ROWS`` they are called at the pace of so many per
@@ -51,8 +52,8 @@ class Turns:
     def __init__(self, *, ingest: Ingest, clock: Clock) -> None:
         self._ingest = ingest
         self._clock = clock
-        self._waiting: OrderedDict[UUID, Session] = OrderedDict()
-        self._turns: OrderedDict[UUID, _Turn] = OrderedDict()
+        self._waiting: OrderedDict[Session, None] = OrderedDict()
+        self._turns: OrderedDict[Session, _Turn] = OrderedDict()
         self._rows = 0
         self._paced_s = 0.0
 
@@ -62,46 +63,47 @@ class Turns:
         return len(self._waiting)
 
     def stored(self, session: Session, through_seq: int) -> None:
-        """Its spool is stored this far: the agent is told if that is worth a message; if it is behind, in its turn."""
-        if not session.link.worth_telling(through_seq):
-            return
-        if session.behind:
-            self._waiting.setdefault(session.id, session)
+        """Its spool is stored this far: the agent is told in its turn, if that is worth a message."""
+        if session.link.worth_telling(through_seq):
+            self._waiting[session] = None
             self._go_on()
-        else:
-            session.link.acknowledge(through_seq, window=self._ingest.window)
 
     def beat(self, session: Session) -> None:
         """Answer a heartbeat with how far the spool is stored.
 
         An agent that waits for its turn is told again what it was told, unless that was less than half a heartbeat ago.
         """
-        if session.id in self._waiting:
+        if session in self._waiting:
             if session.link.quiet_s >= session.registration.heartbeat_s / 2:
                 session.link.acknowledge(session.link.told_seq)
         else:
-            window = None if session.id in self._turns else self._ingest.window
+            window = None if session in self._turns else self._ingest.window
             session.link.acknowledge(self._ingest.stored(session.registration.spool_id), window=window)
         self._go_on()
 
     def sent(self, session: Session, *, more: bool) -> None:
         """A message with records came; ``more`` wait behind them."""
         session.behind = more
-        turn = self._turns.get(session.id)
+        turn = self._turns.get(session)
         if turn is not None and (
             not more or self._ingest.taken(session.registration.spool_id) >= turn.full_seq
         ):
-            self._end(session.id)
+            self._end(session)
             self._go_on()
 
     def forget(self, session: Session) -> None:
         """A session has closed."""
-        self._waiting.pop(session.id, None)
-        self._end(session.id)
+        self._waiting.pop(session, None)
+        self._end(session)
         self._go_on()
 
-    def _end(self, session_id: UUID) -> None:
-        if turn := self._turns.pop(session_id, None):
+    def _told(self, session: Session, turn: _Turn) -> None:
+        if self._turns.get(session) is turn:
+            self._end(session)
+            self._go_on()
+
+    def _end(self, session: Session) -> None:
+        if turn := self._turns.pop(session, None):
             self._rows -= turn.rows
 
     def _go_on(self) -> None:
@@ -111,9 +113,9 @@ class Turns:
         while self._turns and self._turns[oldest := next(iter(self._turns))].until_s <= now_s:
             self._end(oldest)
         while self._waiting and self._may_call(now_s):
-            session_id, session = self._waiting.popitem(last=False)
-            self._end(session_id)
-            turn = self._turns[session_id] = self._lend(session, now_s)
+            session, _ = self._waiting.popitem(last=False)
+            self._end(session)
+            turn = self._turns[session] = self._call(session, now_s)
             self._rows += turn.rows
             takes_s = PASSING_S * turn.rows / AT_ONCE_ROWS
             self._paced_s = min(max(self._paced_s, now_s - PASSING_S) + takes_s, now_s + PASSING_S)
@@ -121,11 +123,16 @@ class Turns:
     def _may_call(self, now_s: float) -> bool:
         return self._rows < AT_ONCE_ROWS or (self._rows < AT_MOST_ROWS and now_s >= self._paced_s)
 
-    def _lend(self, session: Session, now_s: float) -> _Turn:
+    def _call(self, session: Session, now_s: float) -> _Turn:
         spool_id, assets = session.registration.spool_id, session.binding.slots.size
+        stored_seq = self._ingest.stored(spool_id)
+        if not session.behind:
+            window = self._ingest.window
+            turn = _Turn(assets + _RECORD_ROWS, stored_seq + window, now_s + TURN_S)
+            session.link.acknowledge(stored_seq, window=window, then=partial(self._told, session, turn))
+            return turn
         window = max(min(LENT_ROWS // assets, LARGEST_WINDOW), self._ingest.window)
         session.largest_window = max(session.largest_window, window)
-        stored_seq = self._ingest.stored(spool_id)
         session.link.acknowledge(stored_seq, window=window)
         full_seq = stored_seq + window
         expected = max(full_seq - self._ingest.taken(spool_id), 0)  # a spool may have lost some in between

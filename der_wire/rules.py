@@ -2,6 +2,7 @@
 
 import math
 import random
+from uuid import UUID
 
 MISSED_HEARTBEATS = 3
 """Who was not heard for so many heartbeats is taken for gone."""
@@ -19,6 +20,7 @@ link a message must not take as long as the heartbeats that may be missed."""
 
 _SHOWN_EVERY = 0.75
 _SHOWN_EVERY_S = 7.5
+_PHASES = 1_000
 _LONGEST_DRAIN_S = 300.0
 _DRAIN_SPREAD = 1.5
 
@@ -29,6 +31,15 @@ def shown_every_s(heartbeat_s: float) -> float:
     Three quarters of a heartbeat, or 7.5 s, which is half of the age at which a value counts as stale.
     """
     return min(_SHOWN_EVERY * heartbeat_s, _SHOWN_EVERY_S)
+
+
+def shown_turn(at_s: float, *, heartbeat_s: float, spool_id: UUID) -> int:
+    """The number of the turn of ``shown_every_s`` seconds in which a moment lies; in each, one frame is to be shown.
+
+    The turns of different agents begin at different moments: after an outage thousands are behind at once, and their
+    copies would else come all together, again and again.
+    """
+    return math.floor(at_s / shown_every_s(heartbeat_s) + spool_id.int % _PHASES / _PHASES)
 
 
 def away_s(asked_s: float, rng: random.Random) -> float:

@@ -44,6 +44,7 @@ class StreamLink:
         "_acknowledge",
         "_clock",
         "_reading",
+        "_then",
         "_told_s",
         "_waiting",
         "_window",
@@ -60,6 +61,7 @@ class StreamLink:
         self._write = write
         self._waiting: list[pb.Downlink] = []
         self._acknowledge: int | None = None
+        self._then: Callable[[], None] | None = None
         self.told_seq = 0
         """How far, as the agent was told, its spool is stored."""
         self._window = self._window_told = 0
@@ -101,9 +103,17 @@ class StreamLink:
         """Whether the spool is stored much further than the agent knows, or it was long not told."""
         return through_seq - self.told_seq >= self._worth_telling or self.quiet_s >= _TELL_AFTER_S
 
-    def acknowledge(self, through_seq: int, *, window: int | None = None) -> None:
-        """Say how far the spool is stored, and how many records may be unacknowledged from now on, if that changes."""
-        self._window = self._window if window is None else window
+    def acknowledge(
+        self, through_seq: int, *, window: int | None = None, then: Callable[[], None] | None = None
+    ) -> None:
+        """Say how far the spool is stored, and how many records may be unacknowledged from now on, if that changes.
+
+        ``then`` is called once grpc has taken the message, or the newer one that is said instead.
+        """
+        if window is not None:
+            self._window = window
+            self._worth_telling = ceil(window * _WORTH_TELLING)
+        self._then = then or self._then
         self.told_seq = self._acknowledge = through_seq
         self._told_s = self._clock.monotonic()
         self._start_writing()
@@ -178,7 +188,10 @@ class StreamLink:
             self._acknowledge = None
             if self._window != self._window_told:
                 answer.window = self._window_told = self._window
+            then, self._then = self._then, None
             await self._write(pb.Downlink(acknowledgement=answer))
+            if then is not None:
+                then()
 
     def _written(self, writing: asyncio.Task[None]) -> None:
         self._writing = None

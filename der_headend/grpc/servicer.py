@@ -36,6 +36,9 @@ from der_wire.registration import registration_from_wire
 INTRODUCTION_S = 30.0
 NEARLY_FULL = 0.95
 
+FIRST_WINDOW = 1
+"""So many records an agent may send before it is told of one: ten thousand that come at once may not each send more."""
+
 BUNDLE = 64
 """So many records may come in one message; all else waits while they are taken in."""
 
@@ -176,7 +179,7 @@ class AgentLink(AgentLinkServicer):
         return pb.Registered(
             session_id=str(session_id),
             acknowledged_seq=stored_seq,
-            window=self._ingest.window,
+            window=FIRST_WINDOW,
             headend=f"der_headend {self._version}",
             clock_s=self._clock.monotonic(),
             bundle=BUNDLE,

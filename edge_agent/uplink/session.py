@@ -3,7 +3,7 @@
 The sender is the only one who writes. It wakes when there is something in the outbox, when an acknowledgement opens
 the window, and when a heartbeat is due. Records go in order and at most ``window`` of them are unacknowledged; while
 that holds them back, or a backlog does, live copies go ahead of them: of each report, and of the newest frame if what
-the headend shows would else be older than three quarters of a heartbeat, or 7.5 s.
+the headend shows would else become older than three quarters of a heartbeat, or 7.5 s.
 
 The headend must be heard at least every three heartbeats: it answers each, unless the agent waits for its turn and was
 told something less than half a heartbeat ago. If it is not, the session ends, whatever the transport believes;
@@ -22,7 +22,7 @@ from der_wire._gen import agent_link_pb2 as pb
 from der_wire.codec import cancel_from_wire, command_from_wire
 from der_wire.fields import WireInvalid, micros, read_uuid
 from der_wire.registration import registration_to_wire
-from der_wire.rules import BUNDLE_BYTES, MISSED_HEARTBEATS, shown_every_s
+from der_wire.rules import BUNDLE_BYTES, MISSED_HEARTBEATS, shown_turn
 from edge_agent.outbox import Outbox
 from edge_agent.ports import LinkedAgent
 from edge_agent.uplink.stream import LinkEnded, Stream
@@ -186,10 +186,13 @@ class Session:
         newest = self._outbox.newest_frame
         if newest is None or newest.record.seq <= reaches:
             return
-        # The difference may be negative: where the clock was set back, each frame counts as new.
-        if abs(newest.timestamp_us - self._shown_us) >= 1e6 * shown_every_s(self._heartbeat_s):
+        if self._turn_of(newest.timestamp_us) != self._turn_of(self._shown_us):
             self._shown_us = newest.timestamp_us
             await self._stream.send(pb.Uplink(record=pb.Record.FromString(newest.record.body), more=True))
+
+    def _turn_of(self, timestamp_us: int) -> int:
+        spool_id = self._outbox.spool.spool_id
+        return shown_turn(timestamp_us / 1e6, heartbeat_s=self._heartbeat_s, spool_id=spool_id)
 
     def _heartbeat(self) -> pb.Heartbeat:
         status = self._outbox.spool.status()

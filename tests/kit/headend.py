@@ -1,6 +1,6 @@
 """A headend's inner parts in virtual time: all real but the links, which note what they are told."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
@@ -72,6 +72,7 @@ class NotingLink:
     closed: list[str] = field(default_factory=list)
     window: int | None = None
     quiet_s: float = 0.0
+    gone_out: Callable[[], None] = field(default=lambda: None)
 
     def command(self, command: Command) -> bool:
         if len(self.commands) >= self.room:
@@ -89,9 +90,12 @@ class NotingLink:
     def worth_telling(self, through_seq: int) -> bool:
         return through_seq > self.told_seq
 
-    def acknowledge(self, through_seq: int, *, window: int | None = None) -> None:
+    def acknowledge(
+        self, through_seq: int, *, window: int | None = None, then: Callable[[], None] | None = None
+    ) -> None:
         self.acknowledged.append(through_seq)
         self.window = window or self.window
+        self.gone_out = then or self.gone_out
 
     def drain(self, reason: str, reconnect_after_s: float) -> None:
         self.closed.append(f"drain: {reason}")

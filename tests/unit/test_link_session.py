@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
+from itertools import pairwise
 from uuid import UUID
 
 import pytest
@@ -14,7 +15,7 @@ from der_core.lifecycle import State
 from der_core.registration import AgentMode, Registration
 from der_runtime.clock import SystemClock
 from der_wire._gen import agent_link_pb2 as pb
-from der_wire.rules import shown_every_s
+from der_wire.rules import shown_every_s, shown_turn
 from edge_agent.ledger import Ledger
 from edge_agent.outbox import Outbox
 from edge_agent.ports import Spooled
@@ -34,6 +35,7 @@ SPINNING = 100
 
 class WatchedSpool(MemorySpool):
     reads = 0
+    spool_id = UUID(int=0)
 
     async def read(self, after_seq: int, limit: int) -> Sequence[Spooled]:
         self.reads += 1
@@ -174,7 +176,19 @@ async def test_while_it_is_behind_a_frame_goes_ahead_now_and_then() -> None:
             await answers_a_command(stream, clock)
     records = [up.record for up in stream.sent if up.record.HasField("frame")]
     shown = [(record.seq, record.frame.timestamp_us // 1_000_000) for record in records]
-    assert shown == [(1, 100), (0, 108), (0, 116), (0, 50)]
+    assert shown == [(1, 100), (0, 107), (0, 115), (0, 50)]
+
+
+def test_agents_that_are_behind_at_the_same_time_do_not_show_what_they_have_at_the_same_time() -> None:
+    agents = [UUID(int=place) for place in range(1_000)]
+
+    def turns(at_s: float) -> list[int]:
+        return [shown_turn(at_s, heartbeat_s=10.0, spool_id=each) for each in agents]
+
+    seconds = [turns(1_000.0 + 0.75 * step) for step in range(21)]
+    begun = [sum(b > a for a, b in zip(before, after, strict=True)) for before, after in pairwise(seconds)]
+    assert begun == [100] * 20
+    assert [b - a for a, b in zip(seconds[0], seconds[20], strict=True)] == [2] * 1_000
 
 
 def test_with_short_heartbeats_a_frame_goes_ahead_within_one() -> None:

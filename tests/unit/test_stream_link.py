@@ -105,6 +105,33 @@ async def test_a_window_is_told_when_it_changes_whatever_is_told_over_it() -> No
     assert [(each.through_seq, each.window) for each in told] == [(2, 8), (3, 0), (4, 2)]
 
 
+async def test_it_says_when_what_it_was_told_has_gone_out() -> None:
+    agent = Agent()
+    agent.reads.clear()
+    out: list[int] = []
+    async with link_to(agent) as link:
+        link.registered(pb.Registered(window=2))
+        await until(lambda: agent.waits)
+        link.acknowledge(1, then=lambda: out.append(1))
+        link.acknowledge(2)
+        agent.reads.set()
+        await written(agent, 2)
+        assert out == [1]
+        link.acknowledge(3)
+        await written(agent, 3)
+    assert out == [1]
+
+
+async def test_a_first_window_of_one_is_told_of_at_once_and_a_larger_one_when_most_of_it_is_stored() -> None:
+    agent = Agent()
+    async with link_to(agent) as link:
+        link.registered(pb.Registered(window=1))
+        assert link.worth_telling(1)
+        link.acknowledge(1, window=8)
+        assert not link.worth_telling(6)
+        assert link.worth_telling(7)
+
+
 async def test_messages_go_in_order_and_of_acknowledgements_only_the_newest() -> None:
     agent = Agent()
     agent.reads.clear()

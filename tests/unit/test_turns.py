@@ -1,4 +1,4 @@
-"""Agents that are behind are told in turn how far they are stored; the others, and their heartbeats, at once."""
+"""Agents are told in turn how far they are stored, a few at a time; their heartbeats are answered at once."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -54,12 +54,25 @@ def told(sessions: Sequence[Session]) -> list[int]:
     return [session.link.told_seq for session in sessions]
 
 
-async def test_agents_that_are_not_behind_are_all_told_at_once(world: World) -> None:
+async def test_agents_that_are_not_behind_are_told_as_fast_as_that_goes_out(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "AT_ONCE_ROWS", 2 * 21 + 1)
     sessions = await connected(world)
     for session in sessions:
         send(world, session, 1, 2, more=False)
     await world.ingest.flush()
+    assert told(sessions) == [2, 2, 2, 0, 0, 0]
+    link_of(sessions[1]).gone_out()
+    assert told(sessions) == [2, 2, 2, 2, 0, 0], (
+        "they may have nothing to send, so nothing else is waited for"
+    )
+    link_of(sessions[1]).gone_out()
+    assert told(sessions) == [2, 2, 2, 2, 0, 0]
+    for session in (sessions[0], sessions[2]):
+        link_of(session).gone_out()
     assert told(sessions) == [2] * AGENTS
+    assert {link_of(session).window for session in sessions} == {world.ingest.window}
 
 
 async def test_agents_that_are_behind_go_on_in_turn(world: World) -> None:
@@ -75,7 +88,13 @@ async def test_agents_that_are_behind_go_on_in_turn(world: World) -> None:
     send(world, sessions[0], 3, more=False)
     assert told(sessions) == [2, 2, 2, 2, 2, 0]
     await world.ingest.flush()
-    assert told(sessions) == [3, 2, 2, 2, 2, 0], "its turn comes after those that waited before it"
+    assert told(sessions) == [2, 2, 2, 2, 2, 0], "its turn comes after those that waited before it"
+    send(world, sessions[2], 3, 4, more=True)
+    assert told(sessions) == [2, 2, 2, 2, 2, 2]
+    send(world, sessions[3], 3, 4, more=True)
+    assert told(sessions) == [2, 4, 2, 2, 2, 2]
+    send(world, sessions[4], 3, 4, more=True)
+    assert told(sessions) == [3, 4, 2, 2, 2, 2]
 
 
 async def test_a_turn_that_is_not_used_ends(world: World) -> None:

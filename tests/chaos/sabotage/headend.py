@@ -41,7 +41,7 @@ def skip_mark() -> None:
         spool.taken = spool.stored = first_seq - 1
         return first_seq - 1
 
-    def take(self: Marks, spool_id: UUID, seq: int) -> bool:
+    def take(self: Marks, spool_id: UUID, seq: int, *, window: int) -> bool:
         spool: Any = self._spools.get(spool_id)
         if spool is None or seq == 0:
             return False

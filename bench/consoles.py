@@ -62,7 +62,7 @@ class _Watch:
 
     def drawn(self, url: str, alone_ms: Sequence[float]) -> None:
         """Tell, as details, what pages in a browser on the same cores make of it."""
-        when = f"with {self.consoles} pages in a Chromium beside it"
+        when = f"with {self.consoles} pages in a Chromium on the same cores"
         taken_ms = self.watched_ms("bench.browsers", url, when)
         for name, share in (("p50", 0.5), ("p99", 0.99)):
             self.run.detail(f"dispatch {when}, {name}", percentile(taken_ms, share), "ms")

@@ -216,7 +216,7 @@ def test_direct_dependencies_are_explained_with_their_locked_versions() -> None:
     lists = re.findall(
         r"^(?:dependencies|headend|cli|console|otel|dev) = \[(.*?)\n?\]$", project, re.MULTILINE | re.DOTALL
     )
-    named = {name for entries in lists for name in re.findall(r'"([\w-]+)(?=[>;"])', entries)}
+    named = {name for entries in lists for name in re.findall(r'"([\w-]+)(?=[\[>;"])', entries)}
     told = [row for row in rows(text("adr/0011-dependencies.md")) if row]
     explained = {name.strip() for row in told for name in row[0].split(",")}
     assert {name for name in named if not name.startswith("types-")} <= explained | {"der-fleet"}

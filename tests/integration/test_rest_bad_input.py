@@ -209,11 +209,14 @@ async def test_ids_in_paths(client: httpx.AsyncClient, method: str, path: str, f
     assert unknown.json()["code"] in ("unknown_asset", "unknown_site", "unknown_dispatch", "unknown_event")
 
 
-@pytest.mark.parametrize("path", ["/assets", "/sites", "/agents", "/events", "/dispatch/history"])
+@pytest.mark.parametrize(
+    "path", ["/assets", "/sites", "/agents", "/events", "/dispatch/history", "/dispatch/open"]
+)
 async def test_lists(client: httpx.AsyncClient, path: str) -> None:
     for limit in ("0", "-1", "1001", "x", "1e3", "NaN", ""):
         problem(await client.get(path, params={"limit": limit}), 422, "invalid_value", "limit")
-    problem(await client.get(path, params={"cursor": "???"}), 422, "invalid_cursor", "cursor")
+    for cursor in ("???", ""):
+        problem(await client.get(path, params={"cursor": cursor}), 422, "invalid_cursor", "cursor")
 
 
 @pytest.mark.parametrize("path", ["/events", "/dispatch/history"])

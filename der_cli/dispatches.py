@@ -28,7 +28,12 @@ _NOT_DONE = 1
 _CONFIRM_WITHIN_S = 5.0
 _LOOKED_THROUGH = 1000
 """So many of the newest are looked through for an id of which only the beginning was given."""
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+YesOption = Annotated[
+    bool,
+    typer.Option(
+        "--yes", "-y", help="Do not ask. Without a terminal, where nobody can be asked, it is needed."
+    ),
+]
 
 
 def dispatches(

@@ -372,7 +372,9 @@ class TestDispatches:
     def test_released_is_all_that_is_under_way_there(self, desk: Desk) -> None:
         here = ordered(desk, "--site", "Gateway-Test", "--mw", "12")
         there = ordered(desk, "--site", "Campus-Test", "--mw", "5")
-        assert desk.der("release", "--site", "Gateway-Test").exit_code == 2  # nobody can be asked
+        refused = desk.der("release", "--site", "Gateway-Test")
+        assert (refused.exit_code, "--yes" in refused.stderr) == (2, True)  # nobody can be asked
+        assert "Without a terminal" in desk.der("release", "--help", columns=200).stdout
         result = desk.der("release", "--site", "Gateway-Test", "--yes")
         assert result.exit_code == 0
         assert f"{here}: cancelled" in result.stdout

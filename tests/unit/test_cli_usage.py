@@ -93,6 +93,10 @@ def test_a_value_that_can_not_be_read_names_the_option_and_what_is_expected(
             ["assets", "--headend", "ftp://x"],
             "'ftp://x' is not the URL of a headend, such as http://127.0.0.1:3001",
         ),
+        (
+            ["assets", "--headend", "http://h:99999"],
+            "--headend / HEADEND: 'http://h:99999' has port 99999; expected one from 1 to 65535",
+        ),
         (["dispatches", "--start", "soon"], "--start: 'soon' is no time; expected 2026-01-31T08:00Z, 08:00"),
     ],
 )

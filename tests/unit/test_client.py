@@ -334,6 +334,14 @@ def test_a_url_that_is_none_is_refused(url: str) -> None:
         HeadendClient(url)
 
 
+@pytest.mark.parametrize("port", [0, 65_536, 99_999])
+def test_a_port_that_is_none_is_named(port: int) -> None:
+    with pytest.raises(
+        ValueError, match=rf"'http://headend:{port}' has port {port}; expected one from 1 to 65535"
+    ):
+        HeadendClient(f"http://headend:{port}")
+
+
 def test_what_is_no_login_stays_in_a_url() -> None:
     assert without_login("http://headend:3001/a@b?q=x@y") == "http://headend:3001/a@b?q=x@y"
 

@@ -98,7 +98,7 @@ def dispatch(
         raise typer.BadParameter("either follow it or do not", param_hint="--until-end / --no-wait")
     enough, limit_s = (ended, math.inf) if until_end else (settled, _FOLLOW_S)
     limit_s = limit_s if timeout_s is None else timeout_s
-    with world.headend(headend) as client:
+    with world.headend(headend, quiet=True) as client:
         only = narrowed(client, asset=asset, site=site)
         order = _Order(
             id=str(id or uuid4()),

@@ -31,7 +31,7 @@ def _names(ctx: typer.Context, incomplete: str, ask: Callable[[HeadendClient], I
 
     def collect() -> None:
         try:
-            with world_of(ctx).headend(url) as client:
+            with world_of(ctx).headend(url, quiet=True) as client:
                 found.extend(name for name in ask(client) if name.startswith(incomplete))
         except (HeadendError, typer.BadParameter):
             return

@@ -18,7 +18,7 @@ from der_cli.follow import Patient, as_wished, ended, follow, settled
 from der_cli.names import short
 from der_cli.progress import progressing
 from der_cli.screen import err, instant, print_json, words
-from der_cli.targets import asset_id_of, site_id_of
+from der_cli.targets import narrowed
 from der_cli.waiting import why_it_waits
 from der_cli.world import DEFAULT_HEADEND, HeadendOption, JsonOption, World, world_of
 from der_client import HeadendClient, HeadendError, HeadendUnreachable
@@ -98,12 +98,13 @@ def dispatch(
         raise typer.BadParameter("either follow it or do not", param_hint="--until-end / --no-wait")
     enough, limit_s = (ended, math.inf) if until_end else (settled, _FOLLOW_S)
     limit_s = limit_s if timeout_s is None else timeout_s
-    with world.headend(headend) as client:
+    with world.headend(headend, quiet=True) as client:
+        only = narrowed(client, asset=asset, site=site)
         order = _Order(
             id=str(id or uuid4()),
             mw=mw,
-            asset_id=asset and asset_id_of(client, asset),
-            site_id=site and site_id_of(client, site),
+            asset_id=only.asset_id,
+            site_id=only.site_id,
             duration_s=duration_s,
             ttl_s=ttl_s,
         )

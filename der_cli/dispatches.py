@@ -18,7 +18,7 @@ from der_cli.progress import progressing
 from der_cli.screen import SIGN_CONVENTION, UNKNOWN, clock, err, instant, mw, out, print_json, since, words
 from der_cli.table import Column, show
 from der_cli.targets import AssetOption, SiteOption, narrowed
-from der_cli.times import TimeOption, moment
+from der_cli.times import TimeOption, span
 from der_cli.world import DEFAULT_HEADEND, HeadendOption, JsonOption, World, world_of
 from der_client import HeadendClient, HeadendProblem
 from der_client.models import Dispatch
@@ -28,7 +28,12 @@ _NOT_DONE = 1
 _CONFIRM_WITHIN_S = 5.0
 _LOOKED_THROUGH = 1000
 """So many of the newest are looked through for an id of which only the beginning was given."""
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+YesOption = Annotated[
+    bool,
+    typer.Option(
+        "--yes", "-y", help="Do not ask. Without a terminal, where nobody can be asked, it is needed."
+    ),
+]
 
 
 def dispatches(
@@ -45,20 +50,20 @@ def dispatches(
 ) -> None:
     """Show dispatches, newest first; or one of them, step by step and asset by asset."""
     world = world_of(ctx)
+    when = span(start, end, world.now())
     with world.headend(headend) as client:
         if id is not None:
             whole = resolve_id(id, partial(_newest, client), what="dispatch", option="ID")
             _show_one(client.get_dispatch(whole), as_json=as_json)
             return
-        now = world.now()
         only = narrowed(client, asset=asset, site=site)
         listed = list(
             client.dispatches(
                 asset_id=only.asset_id,
                 site_id=only.site_id,
                 state=state,
-                start=None if start is None else moment(start, now, option="--start"),
-                end=None if end is None else moment(end, now, option="--end"),
+                start=when.start,
+                end=when.end,
                 limit=limit,
             )
         )

@@ -15,7 +15,7 @@ from der_cli.progress import progressing
 from der_cli.screen import instant, out, print_json, print_json_line, since, words
 from der_cli.table import Column, show
 from der_cli.targets import AssetOption, SiteOption, narrowed
-from der_cli.times import TimeOption, moment
+from der_cli.times import TimeOption, span
 from der_cli.world import DEFAULT_HEADEND, HeadendOption, JsonOption, world_of
 from der_client import HeadendClient
 from der_client.models import Event
@@ -49,7 +49,7 @@ def events(
     now = world.now()
     if follow and end is not None:
         raise typer.BadParameter("what is followed has no end but Ctrl-C", param_hint="--end / --follow")
-    begin = None if start is None else moment(start, now, option="--start")
+    when = span(start, end, now)
     with world.headend(headend) as client:
         only = narrowed(client, asset=asset, site=site)
         newest = partial(
@@ -58,8 +58,8 @@ def events(
             site_id=only.site_id,
             severity=severity,
             active=active,
-            start=begin,
-            end=None if end is None else moment(end, now, option="--end"),
+            start=when.start,
+            end=when.end,
         )
         if not follow:
             listed = list(newest(limit=limit))
@@ -73,7 +73,7 @@ def events(
             for event in feed(
                 client.stream(asset_id=only.asset_id, site_id=only.site_id),
                 newest=lambda most: newest(limit=most),
-                wanted=_wanted(severity, begin, active=active),
+                wanted=_wanted(severity, when.start, active=active),
                 first=limit,
             ):
                 print_one(event)

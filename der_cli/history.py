@@ -3,8 +3,7 @@
 import csv
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
-from typing import Annotated, Any, NamedTuple, cast
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -13,7 +12,7 @@ from der_cli.progress import progressing
 from der_cli.screen import SIGN_CONVENTION, instant, mw, number, out, print_json, words
 from der_cli.table import Column, show
 from der_cli.targets import asset_id_of, site_id_of
-from der_cli.times import TimeOption, moment
+from der_cli.times import Span, TimeOption, span
 from der_cli.world import DEFAULT_HEADEND, HeadendOption, JsonOption, world_of
 from der_client import HeadendClient
 from der_client.models import Bucket, Sample, SiteBucket
@@ -25,11 +24,6 @@ _SAY_EVERY = 1000
 _FIXED = ("timestamp", "current_mw", "setpoint_mw", "soc_mwhr", "soc_pct", "status")
 _FIXED_OF_SITE = ("timestamp", "assets", "current_mw", "setpoint_mw", "soc_mwhr", "soc_pct")
 _STATISTICS = ("mean", "min", "max", "last")
-
-
-class _Span(NamedTuple):
-    start: datetime | None
-    end: datetime | None
 
 
 def history(
@@ -68,14 +62,10 @@ def history(
     if (asset is None) == (site is None):
         raise typer.BadParameter("one of them", param_hint="ASSET / --site")
     world = world_of(ctx)
-    now = world.now()
-    span = _Span(
-        None if start is None else moment(start, now, option="--start"),
-        None if end is None else moment(end, now, option="--end"),
-    )
+    when = span(start, end, world.now())
     with progressing("Reading") as step, world.headend(headend) as client:
         entries: list[Entry] = []
-        for entry in _asked(client, asset, site, span, resolution, limit):
+        for entry in _asked(client, asset, site, when, resolution, limit):
             entries.append(entry)
             if len(entries) % _SAY_EVERY == 0:
                 step(f"{len(entries):,} of at most {limit:,}")
@@ -95,18 +85,18 @@ def _asked(
     client: HeadendClient,
     asset: str | None,
     site: str | None,
-    span: _Span,
+    when: Span,
     resolution: Resolution | None,
     limit: int,
 ) -> Iterator[Entry]:
     """What there is of the asset or the site, whichever is named."""
     if asset is not None:
         asset_id = asset_id_of(client, asset, option="ASSET")
-        return client.history(asset_id, start=span.start, end=span.end, resolution=resolution, limit=limit)
+        return client.history(asset_id, start=when.start, end=when.end, resolution=resolution, limit=limit)
     if resolution == "raw":
         raise typer.BadParameter("a site has buckets: 1m, 5m or 1h", param_hint="--resolution")
     site_id = site_id_of(client, site or "")
-    return client.site_history(site_id, start=span.start, end=span.end, resolution=resolution, limit=limit)
+    return client.site_history(site_id, start=when.start, end=when.end, resolution=resolution, limit=limit)
 
 
 def _show(name: str, entries: Sequence[Entry], *, cut: bool) -> None:

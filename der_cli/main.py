@@ -27,10 +27,10 @@ from der_cli.sites import sites
 from der_cli.telemetry import telemetry
 from der_cli.usage import reword
 from der_cli.watch.command import watch
-from der_client import HeadendProblem, HeadendUnreachable
+from der_client import HeadendProblem, HeadendUnreachable, Invalid
 from der_core import __version__
 
-_REFUSED, _UNREACHABLE = 1, 3
+_REFUSED, _WRONG_USAGE, _UNREACHABLE = 1, 2, 3
 
 EXIT_CODES = (
     "Exit codes: 0 done; 1 refused or failed, the dispatch did not come into force, or the doctor found something; "
@@ -49,7 +49,7 @@ class _Commands(HandsOn):
             raise
         except HeadendProblem as error:
             _say(words(error))
-            raise typer.Exit(_REFUSED) from None
+            raise typer.Exit(_WRONG_USAGE if isinstance(error, Invalid) else _REFUSED) from None
         except HeadendUnreachable as error:
             _say(words(error))
             raise typer.Exit(_UNREACHABLE) from None

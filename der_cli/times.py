@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import typer
 
@@ -36,3 +36,25 @@ def moment(text: str, now: datetime, *, option: str) -> datetime:
     except (ValueError, OverflowError):
         raise typer.BadParameter(f"{text!r} is no time; expected {FORMS}", param_hint=option) from None
     return told if told.tzinfo else told.replace(tzinfo=UTC)
+
+
+class Span(NamedTuple):
+    """From ``start`` until before ``end``, both aware; ``None``: not bounded on that side."""
+
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+def span(start: str | None, end: str | None, now: datetime) -> Span:
+    """The span that ``--start`` and ``--end`` mean.
+
+    Raises:
+        typer.BadParameter: one of them is no time, or they are the wrong way round.
+    """
+    meant = Span(
+        None if start is None else moment(start, now, option="--start"),
+        None if end is None else moment(end, now, option="--end"),
+    )
+    if meant.start is not None and meant.end is not None and meant.start >= meant.end:
+        raise typer.BadParameter("the start must be before the end", param_hint="--start / --end")
+    return meant

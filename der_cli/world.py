@@ -16,12 +16,16 @@ import httpx
 import typer
 
 from der_cli.processes import Process, running
-from der_client import HeadendClient
+from der_cli.screen import err, words
+from der_client import HeadendClient, HeadendError, OnRetry
+from der_client.failures import short
 from der_runtime.addresses import is_loopback
 
 DEFAULT_HEADEND = "http://127.0.0.1:3001"
 
 _DATE_WITHIN_S = 3.0
+_WORTH_SAYING_S = 1.0
+"""A pause that is shorter is over before one has read that there is one."""
 
 HeadendOption = Annotated[
     str,
@@ -51,6 +55,23 @@ def _clock_ahead_s(url: str) -> float | None:
     return 0.0 if abs(off) < 1.0 else off
 
 
+def _connect(url: str, on_retry: OnRetry | None) -> HeadendClient:
+    return HeadendClient(url, on_retry=on_retry)
+
+
+def _telling() -> OnRetry:
+    """Says on a terminal, once of each trouble, that a question is put again; how it ends is said anyway."""
+    told: set[str] = set()
+
+    def tell(trouble: HeadendError, pause_s: float) -> None:
+        what, console = words(short(trouble)), err()
+        if console.is_terminal and pause_s >= _WORTH_SAYING_S and what not in told:
+            told.add(what)
+            console.print(f"No answer yet ({what}); trying again …", style="yellow", soft_wrap=True)
+
+    return tell
+
+
 def _at_a_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
@@ -59,7 +80,7 @@ def _at_a_terminal() -> bool:
 class World:
     """The outside: how to reach a headend, what time it is, whether somebody can answer a question."""
 
-    connect: Callable[[str], HeadendClient] = HeadendClient
+    connect: Callable[[str, OnRetry | None], HeadendClient] = _connect
     now: Callable[[], datetime] = _now
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
@@ -67,14 +88,14 @@ class World:
     processes: Callable[[], Sequence[Process] | None] = running
     clock_ahead_s: Callable[[str], float | None] = _clock_ahead_s
 
-    def headend(self, url: str) -> HeadendClient:
-        """A client for the headend at ``url``.
+    def headend(self, url: str, *, quiet: bool = False) -> HeadendClient:
+        """A client for the headend at ``url``; unless ``quiet`` it says on a terminal that it asks again, and why.
 
         Raises:
             typer.BadParameter: it is no URL of a headend.
         """
         try:
-            return self.connect(url)
+            return self.connect(url, None if quiet else _telling())
         except ValueError as error:
             raise typer.BadParameter(str(error), param_hint="--headend / HEADEND") from None
 

@@ -24,6 +24,7 @@ from der_client.errors import (
     ServerFault,
     Unavailable,
 )
+from der_client.exchange import OnRetry
 from der_client.stream_events import (
     Connected,
     DispatchChanged,
@@ -53,6 +54,7 @@ __all__ = [
     "LinkChanged",
     "Missed",
     "NotFound",
+    "OnRetry",
     "ServerFault",
     "StreamEvent",
     "Telemetry",

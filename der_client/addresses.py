@@ -5,6 +5,8 @@ from ipaddress import ip_address
 
 import httpx
 
+_HIGHEST_PORT = 65_535
+
 _LOGIN = re.compile(r"^(?P<scheme>[a-z]+://)?.*@", re.IGNORECASE | re.DOTALL)
 """Up to the last `@`: what is no URL, for a password was not percent-encoded, may hold anything."""
 
@@ -13,7 +15,7 @@ def parse(base_url: str) -> httpx.URL:
     """The URL of a headend; without a scheme it is http.
 
     Raises:
-        ValueError: it is not an http or https URL.
+        ValueError: it is not an http or https URL, or its port is none.
     """
     text = base_url.strip()
     try:
@@ -23,6 +25,10 @@ def parse(base_url: str) -> httpx.URL:
     if url.scheme not in {"http", "https"} or not url.host or " " in text:
         raise ValueError(
             f"{without_login(base_url)!r} is not the URL of a headend, such as http://127.0.0.1:3001"
+        )
+    if url.port is not None and not 1 <= url.port <= _HIGHEST_PORT:
+        raise ValueError(
+            f"{without_login(base_url)!r} has port {url.port}; expected one from 1 to {_HIGHEST_PORT}"
         )
     return url
 

@@ -14,7 +14,7 @@ import httpx
 
 from der_client.addresses import is_loopback, parse, without_login
 from der_client.binding import Awaiting, Blocking
-from der_client.exchange import Exchange
+from der_client.exchange import Exchange, OnRetry
 from der_client.network import AwaitingNetwork, BlockingNetwork
 from der_client.questions import PAGE
 from der_client.routes import Routes
@@ -26,7 +26,7 @@ class HeadendClient(Routes, Blocking):
     A login may stand in it (``http://user:password@host``); the attribute ``base_url`` is without it, to be shown.
     ``timeout_s`` is for each answer, all attempts and the pauses between them included; ``page`` is how many entries of
     a list are asked for at once, from 1 to 1000; ``transport`` stands in for the network and ``sleep`` for the passing
-    of time in tests.
+    of time in tests. ``on_retry(error, pause_s)`` is told of each attempt that failed and will be made again.
 
     Raises:
         ValueError: ``base_url`` is not an http or https URL.
@@ -40,13 +40,18 @@ class HeadendClient(Routes, Blocking):
         page: int = PAGE,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        on_retry: OnRetry | None = None,
     ) -> None:
         url = parse(base_url)
         asked = str(url).rstrip("/")
         self.base_url = without_login(asked)
         self._http = httpx.Client(transport=transport, trust_env=not is_loopback(url.host))
         self._exchange = Exchange(
-            BlockingNetwork(self._http, sleep=sleep), base_url=asked, timeout_s=timeout_s, page=page
+            BlockingNetwork(self._http, sleep=sleep),
+            base_url=asked,
+            timeout_s=timeout_s,
+            page=page,
+            on_retry=on_retry,
         )
 
     def close(self) -> None:
@@ -79,13 +84,18 @@ class AsyncHeadendClient(Routes, Awaiting):
         page: int = PAGE,
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        on_retry: OnRetry | None = None,
     ) -> None:
         url = parse(base_url)
         asked = str(url).rstrip("/")
         self.base_url = without_login(asked)
         self._http = httpx.AsyncClient(transport=transport, trust_env=not is_loopback(url.host))
         self._exchange = Exchange(
-            AwaitingNetwork(self._http, sleep=sleep), base_url=asked, timeout_s=timeout_s, page=page
+            AwaitingNetwork(self._http, sleep=sleep),
+            base_url=asked,
+            timeout_s=timeout_s,
+            page=page,
+            on_retry=on_retry,
         )
 
     async def aclose(self) -> None:

@@ -9,16 +9,16 @@ when to come back, as long as there is some left of the time the caller gave. No
 import json
 import random
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Any, TypeVar
 
 import httpx
 
-from der_client.errors import MAY_PASS, HeadendUnreachable
+from der_client.errors import MAY_PASS, HeadendError, HeadendUnreachable
 from der_client.failures import short, why
 from der_client.network import Network
 from der_client.questions import Listing, Question, Subscription
-from der_client.responses import check_stream, next_cursor, retry_after_s
+from der_client.responses import check_stream, next_cursor, problem_of, retry_after_s
 from der_client.sse import Message, Messages
 from der_client.stream_events import (
     Connected,
@@ -32,6 +32,9 @@ from der_client.stream_events import (
 )
 
 T = TypeVar("T")
+
+OnRetry = Callable[[HeadendError, float], None]
+"""Is told, before a question is put again, why it must be, and in how many seconds that will be."""
 
 _ATTEMPTS = 4
 _FIRST_PAUSE_S = 0.1
@@ -48,8 +51,11 @@ _BROKE = (httpx.ReadError, httpx.WriteError, httpx.CloseError, httpx.RemoteProto
 class Exchange:
     """Puts questions to the headend at ``base_url`` over a network; of lists ``page`` entries at once."""
 
-    def __init__(self, network: Network, *, base_url: str, timeout_s: float, page: int) -> None:
+    def __init__(
+        self, network: Network, *, base_url: str, timeout_s: float, page: int, on_retry: OnRetry | None
+    ) -> None:
         self._network = network
+        self._on_retry = on_retry or _untold
         self._base_url = base_url
         self._timeout_s = timeout_s
         self._page = page
@@ -126,13 +132,16 @@ class Exchange:
                 if wanted_s is None or not attempts_left or wanted_s + pause_s >= left_s:
                     return response
                 pause_s += wanted_s
+                trouble: HeadendError = problem_of(response)
             except httpx.HTTPError as error:
                 left_s -= time.monotonic() - began_s
                 maybe_done = maybe_done or (question.writes and not isinstance(error, _NEVER_LEFT))
                 again = isinstance(error, _NEVER_LEFT + _BROKE) and attempts_left and pause_s < left_s
+                trouble = HeadendUnreachable(self._base_url, why(error), maybe_done=maybe_done)
                 if not again:
-                    raise HeadendUnreachable(self._base_url, why(error), maybe_done=maybe_done) from error
+                    raise trouble from error
             left_s -= pause_s
+            self._on_retry(trouble, pause_s)
             await self._network.sleep(pause_s)
         raise AssertionError("the last attempt returns or raises")
 
@@ -155,6 +164,10 @@ class Exchange:
             headers={"accept": "text/event-stream, application/problem+json", **resume},
             extensions=_timeouts(self._timeout_s, read_s=_SILENCE_S),
         )
+
+
+def _untold(_trouble: HeadendError, _pause_s: float) -> None:
+    pass
 
 
 def _timeouts(within_s: float, *, read_s: float) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import httpx
 
 from der_client.errors import (
     Conflict,
+    HeadendError,
     HeadendProblem,
     HeadendUnreachable,
     Invalid,
@@ -39,6 +40,15 @@ def body_of(response: httpx.Response) -> Any:
     if content_type != _PROBLEM or not isinstance(body, dict):
         raise _not_a_headend(response, "an error that is no problem document")
     raise _problem(response, body)
+
+
+def problem_of(response: httpx.Response) -> HeadendError:
+    """What ``body_of`` raises of a response that is no success."""
+    try:
+        body_of(response)
+    except HeadendError as problem:
+        return problem
+    raise AssertionError("a response that is no success is a problem")
 
 
 def entry_with(key: str) -> Callable[[httpx.Response], Any]:

@@ -10,6 +10,8 @@ from operator import attrgetter
 from types import MappingProxyType
 from uuid import UUID
 
+from der_core.errors import NotFound
+
 LARGEST = 1e9
 """No power (MW), energy (MWh) or ramp (MW per minute) of an inventory is larger, so no power asked for need be."""
 
@@ -144,3 +146,33 @@ class Inventory:
     def assets_of(self, site_id: UUID) -> tuple[Asset, ...]:
         """The assets of a site in order of id; empty for a site it does not know."""
         return self._by_site.get(site_id, ())
+
+    def known_asset(self, asset_id: UUID) -> Asset:
+        """The asset that a caller names.
+
+        Raises:
+            NotFound: ``unknown_asset``.
+        """
+        asset = self.assets.get(asset_id)
+        if asset is None:
+            raise NotFound(
+                "unknown_asset",
+                f"asset {asset_id} is not in the inventory; GET /assets lists those that are",
+                field="asset_id",
+            )
+        return asset
+
+    def known_site(self, site_id: UUID) -> Site:
+        """The site that a caller names.
+
+        Raises:
+            NotFound: ``unknown_site``.
+        """
+        site = self.sites.get(site_id)
+        if site is None:
+            raise NotFound(
+                "unknown_site",
+                f"site {site_id} is not in the inventory; GET /sites lists those that are",
+                field="site_id",
+            )
+        return site

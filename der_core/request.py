@@ -11,7 +11,7 @@ from uuid import UUID
 from der_core.allocation import Candidate, split
 from der_core.assets import Asset, Inventory, Limits
 from der_core.dispatch import Dispatch, Target, new_allocations
-from der_core.errors import Conflict, NotFound, Rejected
+from der_core.errors import Conflict, Rejected
 from der_core.lifecycle import State, Transition
 
 DEFAULT_TTL_S = 300.0
@@ -57,20 +57,17 @@ def aim(request: DispatchRequest, inventory: Inventory) -> Aim:
         return _aim_at_asset(request, inventory, request.asset_id)
     if request.site_id is None:
         raise Rejected("target_missing", "name an asset_id or a site_id", field="asset_id")
-    if request.site_id not in inventory.sites:
-        raise NotFound("unknown_site", f"no site {request.site_id}; GET /sites lists them", field="site_id")
-    assets = tuple(a for a in inventory.assets_of(request.site_id) if a.asset_type.controllable)
+    site_id = inventory.known_site(request.site_id).id
+    assets = tuple(a for a in inventory.assets_of(site_id) if a.asset_type.controllable)
     if not assets:
         raise Rejected(
-            "not_controllable", f"site {request.site_id} has no asset that takes a setpoint", field="site_id"
+            "not_controllable", f"site {site_id} has no asset that takes a setpoint", field="site_id"
         )
-    return Aim(target=Target.SITE, asset_id=None, site_id=request.site_id, assets=assets)
+    return Aim(target=Target.SITE, asset_id=None, site_id=site_id, assets=assets)
 
 
 def _aim_at_asset(request: DispatchRequest, inventory: Inventory, asset_id: UUID) -> Aim:
-    asset = inventory.assets.get(asset_id)
-    if asset is None:
-        raise NotFound("unknown_asset", f"no asset {asset_id}; GET /assets lists them", field="asset_id")
+    asset = inventory.known_asset(asset_id)
     if not asset.asset_type.controllable:
         raise Rejected("not_controllable", f"{asset.name} is a {asset.asset_type}", field="asset_id")
     warnings: tuple[str, ...] = ()

@@ -58,7 +58,7 @@ def _write(asked: InventoryOptions) -> int:
 
 
 def _run(asked: RunOptions) -> int:
-    path = find_inventory(asked.inventory, Path.cwd())
+    path = find_inventory(asked.inventory, Path.cwd(), option="--inventory (ASSETS_PATH)")
     agents = agents_of(load_inventory(path), single_asset=asked.single_asset)
     if not agents:
         raise StartFailed(f"{path} has no assets, so there is nothing to run")

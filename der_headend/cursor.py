@@ -17,7 +17,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def encode(parts: Sequence[str]) -> str:
-    """A cursor that holds some texts, none of them with a line break."""
+    """A cursor that holds some texts, none of them empty or with a line break."""
     return base64.urlsafe_b64encode("\n".join(parts).encode()).decode().rstrip("=")
 
 
@@ -31,9 +31,10 @@ def decode(cursor: str, count: int) -> Sequence[str]:
         parts = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
         raise invalid_cursor() from None
-    if parts.count("\n") != count - 1:
+    texts = parts.split("\n")
+    if len(texts) != count or not all(texts):
         raise invalid_cursor()
-    return parts.split("\n")
+    return texts
 
 
 def encode_moment(at: datetime, id: UUID) -> str:

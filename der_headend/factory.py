@@ -12,6 +12,7 @@ from uuid import UUID
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from der_core import __version__
+from der_core.assets import Inventory
 from der_headend.absences import Absences
 from der_headend.admissions import Admissions
 from der_headend.alarms import Alarms
@@ -37,6 +38,7 @@ from der_headend.turns import Turns
 from der_runtime.clock import Clock, SystemClock
 from der_runtime.inventory_file import find_inventory
 from der_runtime.inventory_loading import load_unless_stopped
+from der_runtime.logs import get_logger
 from der_runtime.open_files import raise_open_files_limit
 from der_runtime.settings import SettingsInvalid, refuse_exposed
 
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
     from der_headend.store.postgres import PostgresStore
 
 _REGISTER_AGAIN_S = 0.1
+
+_log = get_logger("der_headend")
 
 
 async def build(settings: HeadendSettings, stop: asyncio.Event) -> Headend | None:
@@ -55,7 +59,7 @@ async def build(settings: HeadendSettings, stop: asyncio.Event) -> Headend | Non
     _check(settings)
     reset = _reset(settings)
     inventory_path = find_inventory(settings.assets_path, Path.cwd())
-    inventory = await load_unless_stopped(inventory_path, stop)
+    inventory = await _inventory(inventory_path, stop)
     if inventory is None:
         return None
     fleet = Fleet(inventory)
@@ -204,6 +208,17 @@ def _check(settings: HeadendSettings) -> None:
         refuse_exposed(address.host, variable, allow_insecure=settings.allow_insecure)
         if address.tls:
             raise SettingsInvalid(variable, "TLS is not available yet", "host:port", "127.0.0.1:50070")
+
+
+async def _inventory(path: Path, stop: asyncio.Event) -> Inventory | None:
+    """The inventory; ``None`` if ``stop`` is set meanwhile."""
+    inventory = await load_unless_stopped(path, stop)
+    if inventory is not None and not inventory.assets:
+        _log.warning(
+            "the inventory has no assets, so every agent will be refused; add them and restart",
+            path=str(path),
+        )
+    return inventory
 
 
 def _store(settings: HeadendSettings, fleet: Fleet, clock: Clock) -> "MemoryStore | PostgresStore":

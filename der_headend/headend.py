@@ -106,8 +106,7 @@ class Headend:
         """Send the agents away, finish the requests under way, store what there is to store."""
         self._stopping.set()
         self._dispatcher.release_waiters()
-        for session in list(self._sessions.live.values()):
-            session.link.drain(HEADEND_STOPPING, _RECONNECT_AFTER_S)
+        self._sessions.stop(reconnect_after_s=_RECONNECT_AFTER_S)
         await self._grpc_server.stop()
         for session in list(self._sessions.live.values()):
             self._sessions.close(session.id, HEADEND_STOPPING)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from der_core.assets import Asset
-from der_core.errors import NotFound, Rejected
+from der_core.errors import Rejected
 from der_headend import cursor as cursors
 from der_headend.fleet import Fleet, plain_numbers
 from der_headend.ports import HistoryQuery, SiteHistory, SiteHistoryQuery, TelemetryStore
@@ -127,17 +127,11 @@ class TelemetryHistory:
             Rejected: ``invalid_range`` or ``invalid_cursor``.
             Unavailable: the store is away.
         """
-        slot = self._fleet.slot_of.get(request.asset_id)
-        if slot is None:
-            raise NotFound(
-                "unknown_asset",
-                f"asset {request.asset_id} is not in the inventory; GET /assets lists those that are",
-                field="asset_id",
-            )
+        asset = self._fleet.inventory.known_asset(request.asset_id)
         start_us, end_us = _span(request, self._clock.now())
         found = await self._store.history(
             HistoryQuery(
-                slot=slot,
+                slot=self._fleet.slot_of[asset.id],
                 start_us=start_us,
                 end_us=end_us,
                 limit=request.limit,
@@ -145,7 +139,7 @@ class TelemetryHistory:
             )
         )
         return HistoryPage(
-            asset=self._fleet.assets[slot],
+            asset=asset,
             resolution=request.resolution,
             timestamps_us=found.timestamps_us,
             columns={name: self._plain(name, statistics) for name, statistics in found.columns.items()},
@@ -161,13 +155,8 @@ class TelemetryHistory:
             Unavailable: the store is away.
         """
         inventory = self._fleet.inventory
-        if request.site_id not in inventory.sites:
-            raise NotFound(
-                "unknown_site",
-                f"site {request.site_id} is not in the inventory; GET /sites lists those that are",
-                field="site_id",
-            )
-        members = inventory.assets_of(request.site_id)
+        site_id = inventory.known_site(request.site_id).id
+        members = inventory.assets_of(site_id)
         if len(members) > MOST_ASSETS:
             raise Rejected(
                 "site_too_large",
@@ -185,7 +174,7 @@ class TelemetryHistory:
                 bucket_us=request.resolution.bucket_us or 0,
             )
         )
-        return _site_page(request.site_id, found)
+        return _site_page(site_id, found)
 
     def _plain(self, signal: str, statistics: Mapping[str, NDArray[np.float64]]) -> Mapping[str, Values]:
         if signal not in self._fleet.states:

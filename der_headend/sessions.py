@@ -125,6 +125,7 @@ class Sessions:
         self._due: list[tuple[float, UUID]] = []
         self._agents: OrderedDict[str, AgentEntry] = OrderedDict()
         self._by_agent_id: list[AgentEntry] = []
+        self._stopping = False
 
     @property
     def live(self) -> Mapping[UUID, Session]:
@@ -309,11 +310,19 @@ class Sessions:
         found: set[UUID | None] = {first for first in firsts if self.speaks_for(record, first)}
         return found | {None} if self.speaks_for_site(record) else found
 
+    def stop(self, *, reconnect_after_s: float) -> None:
+        """Ask all agents to go and come back later; a link that ends from now on is not lost: the headend stops."""
+        self._stopping = True
+        for session in self._live.values():
+            session.link.drain(HEADEND_STOPPING, reconnect_after_s)
+
     def close(self, session_id: UUID, reason: str) -> Session | None:
         """End a session; ``None`` if it is not open (any more), in which case nothing happens."""
         session = self._live.pop(session_id, None)
         if session is None:
             return None
+        if reason == LINK_LOST and self._stopping:
+            reason = HEADEND_STOPPING
         if self._by_spool.get(session.registration.spool_id) is session:
             del self._by_spool[session.registration.spool_id]
         for slot in session.binding.slots.tolist():
@@ -321,7 +330,7 @@ class Sessions:
             if served is not None and served.id == session_id:
                 self._serving[slot] = None
                 self.served[slot] = False
-        record = replace(
+        session.record = record = replace(
             session.record,
             last_seen_at=self.last_seen(session),
             disconnected_at=self._clock.now(),

@@ -42,9 +42,12 @@ def _unheard(_share: float) -> None:
 
 
 class InventoryNotFound(StartFailed):
-    """There is no inventory; ``explicit`` is where the operator said it was."""
+    """There is no inventory; ``explicit`` is where the operator said it was, by an option of its own if ``option``."""
 
-    def __init__(self, explicit: Path | None = None) -> None:
+    def __init__(self, explicit: Path | None = None, *, option: str | None = None) -> None:
+        if explicit is not None and option is not None:
+            super().__init__(f"{option}: {one_line(str(explicit))}: no such file")
+            return
         where = f"\nASSETS_PATH={one_line(str(explicit))}: no such file" if explicit is not None else ""
         super().__init__(
             "assets.yaml not found. Set ASSETS_PATH or place assets.yaml in the headend cwd or workspace root."
@@ -65,10 +68,11 @@ class InventoryFileInvalid(StartFailed):
         super().__init__("\n".join(lines))
 
 
-def find_inventory(explicit: Path | None, cwd: Path) -> Path:
+def find_inventory(explicit: Path | None, cwd: Path, *, option: str | None = None) -> Path:
     """Where the inventory is: at ``explicit``, or as ``assets.yaml`` in ``cwd`` or in the workspace root above it.
 
     The workspace root is the nearest directory, from ``cwd`` upwards, with a ``.git`` or a ``pyproject.toml``.
+    ``option`` is what ``explicit`` was given by, where that is not called ``ASSETS_PATH``.
 
     Raises:
         InventoryNotFound: it is not there.
@@ -77,7 +81,7 @@ def find_inventory(explicit: Path | None, cwd: Path) -> Path:
     for candidate in candidates:
         if _exists(candidate):
             return candidate
-    raise InventoryNotFound(explicit)
+    raise InventoryNotFound(explicit, option=option)
 
 
 def load_inventory(path: Path, *, progress: Progress = _unheard) -> Inventory:

@@ -81,7 +81,7 @@ def bugreport(
     at = world.now()
     moment_asked = None if around_time is None else moment(around_time, at, option="--around")
     window = timedelta(seconds=window_s)
-    with progressing("Collecting") as step, world.headend(headend) as client:
+    with progressing("Collecting") as step, world.headend(headend, quiet=True) as client:
         facts = gather(world, headend, step=step)
         report = Report(mask_for(facts, headend=headend, anonymise=anonymise))
         collect_here(report, facts)

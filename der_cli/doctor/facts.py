@@ -288,7 +288,7 @@ def database_status(url: str) -> DatabaseStatus:
 
 
 def _ask(world: World, url: str) -> tuple[Answers | None, str]:
-    with world.headend(url) as client:
+    with world.headend(url, quiet=True) as client:
         try:
             version = client.health()["version"]
         except HeadendError as error:

@@ -45,7 +45,7 @@ def watch(
 ) -> None:
     """Watch the fleet: sites and assets, dispatches under way, alarms. Ctrl-C ends it; piped, it shows it once."""
     world = world_of(ctx)
-    with world.headend(headend) as client:
+    with world.headend(headend, quiet=True) as client:
         site_id = None if site is None else site_id_of(client, site)
         if once or not (as_json or out().is_terminal):
             _show_once(client, world, site_id, as_json=as_json)

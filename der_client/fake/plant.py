@@ -11,7 +11,6 @@ from der_client.fake.announcements import Announcement, Announcements
 from der_client.fake.views import moment
 from der_client.stream_events import Link
 from der_core.assets import Asset, Inventory, Limits, limits_now
-from der_core.errors import NotFound
 
 _HEARTBEAT_S = 10.0
 _LIVE = frozenset({"current_mw", "setpoint_mw", "soc_pct", "status", "signals"})
@@ -35,11 +34,7 @@ class Plant:
         Raises:
             NotFound: ``unknown_asset``.
         """
-        asset = self.inventory.assets.get(UUID(str(asset_id)))
-        if asset is None:
-            detail = f"asset {asset_id} is not in the inventory; GET /assets lists those that are"
-            raise NotFound("unknown_asset", detail, field="asset_id")
-        return asset
+        return self.inventory.known_asset(UUID(str(asset_id)))
 
     def known_site(self, site_id: str | UUID) -> UUID:
         """The id of a site of the inventory.
@@ -47,10 +42,7 @@ class Plant:
         Raises:
             NotFound: ``unknown_site``.
         """
-        if (known := UUID(str(site_id))) not in self.inventory.sites:
-            detail = f"site {site_id} is not in the inventory; GET /sites lists those that are"
-            raise NotFound("unknown_site", detail, field="site_id")
-        return known
+        return self.inventory.known_site(UUID(str(site_id))).id
 
     def connected(self, site_id: UUID) -> bool:
         """Whether a site's agent is connected."""

@@ -35,9 +35,10 @@ async def show(console: Console, site_id: str) -> None:
         return await site_past(console.headend, site, span)
 
     async with shell.page(console, site["name"], under="Fleet"):
-        crumbs(("Fleet", "/"), here=site["location"])
+        crumbs(("Fleet", "/"), here=site["name"])
         with tag("div", "page-head"):
             words(site["name"], "h1")
+            words(site["location"], classes="note")
             identifier(site_id)
             tag("span", "grow")
             link("Dispatch …", f"/ui/dispatch?site={site_id}", "button primary")

@@ -99,7 +99,7 @@ class AgentLink(AgentLinkServicer):
             reason = misbehaviour.detail
         finally:
             if self._sessions.close(session.id, reason) is not None:
-                _log.info("agent disconnected", agent_id=session.agent_id, reason=reason)
+                _log.info("agent disconnected", agent_id=session.agent_id, reason=session.record.reason)
             self._ingest.forget(session)
             self._turns.forget(session)
 

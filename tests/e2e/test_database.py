@@ -65,7 +65,8 @@ def test_reset_headend_state_empties_the_database_loudly(url: str) -> None:
         system.dispatch(site_id=SITE_ID, mw=12)
         assert system.headend.stop() == 0
     with System(DATABASE_URL=url) as system:
-        assert len(system.get("/agents")) == 1
+        (agent,) = system.get("/agents")
+        assert [session["reason"] for session in agent["sessions"]] == ["headend is stopping"]
         assert len(system.get("/dispatch/history")) == 1
         assert system.headend.stop() == 0
     with System(DATABASE_URL=url, DB_RESET="1") as system:

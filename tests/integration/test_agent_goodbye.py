@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from der_headend.grpc.server import GrpcServer
-from der_headend.sessions import CLOSED_BY_AGENT, LINK_LOST
+from der_headend.sessions import CLOSED_BY_AGENT, HEADEND_STOPPING, LINK_LOST
 from der_runtime.addresses import HostPort
 from der_wire._gen import agent_link_pb2 as pb
 from der_wire._gen.agent_link_pb2_grpc import AgentLinkStub
@@ -78,3 +78,17 @@ async def test_a_stream_that_breaks_is_no_goodbye() -> None:
                 call.cancel()
             await until(lambda: not world.sessions.live)
         assert dict(world.sessions.counts.closed) == {LINK_LOST: 5}
+
+
+async def test_a_headend_that_stops_has_lost_no_link() -> None:
+    world = World()
+    async with served(world) as address, grpc.aio.insecure_channel(address) as channel:
+        call = AgentLinkStub(channel).Connect()
+        await call.write(pb.Uplink(register=registration(str(SITE), [str(A)])))
+        await call.read()
+        world.sessions.stop(reconnect_after_s=0.5)
+        assert (await call.read()).drain.reason == HEADEND_STOPPING
+        call.cancel()
+        await until(lambda: not world.sessions.live)
+    assert dict(world.sessions.counts.closed) == {HEADEND_STOPPING: 1}
+    assert world.session_changes[-1].reason == HEADEND_STOPPING

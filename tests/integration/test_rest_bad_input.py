@@ -209,11 +209,30 @@ async def test_ids_in_paths(client: httpx.AsyncClient, method: str, path: str, f
     assert unknown.json()["code"] in ("unknown_asset", "unknown_site", "unknown_dispatch", "unknown_event")
 
 
-@pytest.mark.parametrize("path", ["/assets", "/sites", "/agents", "/events", "/dispatch/history"])
+@pytest.mark.parametrize("kind", ["asset", "site"])
+async def test_what_is_not_in_the_inventory_is_said_in_the_same_words_everywhere(
+    client: httpx.AsyncClient, kind: str
+) -> None:
+    unknown = str(uuid4())
+    past = f"/telemetry/{unknown}/history" if kind == "asset" else f"/sites/{unknown}/history"
+    answers = [
+        await client.get(f"/{kind}s/{unknown}"),
+        await client.get(past),
+        await client.get("/stream", params={f"{kind}_id": unknown}),
+        await client.post("/dispatch/preview", json={f"{kind}_id": unknown, "mw": 1}),
+    ]
+    said = f"{kind} {unknown} is not in the inventory; GET /{kind}s lists those that are"
+    assert {(each.json()["code"], each.json()["detail"]) for each in answers} == {(f"unknown_{kind}", said)}
+
+
+@pytest.mark.parametrize(
+    "path", ["/assets", "/sites", "/agents", "/events", "/dispatch/history", "/dispatch/open"]
+)
 async def test_lists(client: httpx.AsyncClient, path: str) -> None:
     for limit in ("0", "-1", "1001", "x", "1e3", "NaN", ""):
         problem(await client.get(path, params={"limit": limit}), 422, "invalid_value", "limit")
-    problem(await client.get(path, params={"cursor": "???"}), 422, "invalid_cursor", "cursor")
+    for cursor in ("???", ""):
+        problem(await client.get(path, params={"cursor": cursor}), 422, "invalid_cursor", "cursor")
 
 
 @pytest.mark.parametrize("path", ["/events", "/dispatch/history"])

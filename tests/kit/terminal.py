@@ -37,7 +37,9 @@ class Keyboard:
     def world(self) -> World:
         """The world of its commands."""
         return World(
-            connect=lambda url: HeadendClient(url, transport=self.transport, sleep=self._sleep),
+            connect=lambda url, on_retry: HeadendClient(
+                url, transport=self.transport, sleep=self._sleep, on_retry=on_retry
+            ),
             now=lambda: datetime.fromisoformat(NOW),
             monotonic=lambda: self.slept,
             sleep=self._sleep,

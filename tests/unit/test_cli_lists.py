@@ -56,6 +56,30 @@ def widest(text: str) -> int:
     return max(len(line.rstrip()) for line in text.splitlines())
 
 
+@pytest.mark.parametrize(
+    "args", [["history", BATTERY_A], ["events"], ["dispatches"]], ids=lambda args: args[0]
+)
+@pytest.mark.parametrize(("terminal", "lines"), [("1", 1), (None, 0)])
+def test_on_a_terminal_it_is_said_at_once_that_the_database_is_away(
+    desk: Desk, args: list[str], terminal: str | None, lines: int
+) -> None:
+    said = "No answer yet (the database does not answer); trying again …\n"
+    desk.headend.refuse(
+        503, "database_unavailable", detail="the database does not answer", times=4, retry_after_s=2
+    )
+    result = desk.der(*args, TTY_COMPATIBLE=terminal, TTY_INTERACTIVE="0")
+    told, _, refused = result.stderr.rpartition("Error: ")
+    assert (result.exit_code, told) == (1, lines * said)
+    assert refused == "the database does not answer (database_unavailable)\n"
+    assert 6.0 <= desk.slept <= 8.0
+
+
+def test_a_short_absence_of_the_database_is_waited_for(desk: Desk) -> None:
+    desk.headend.refuse(503, "database_unavailable", detail="away", retry_after_s=2)
+    result = desk.der("events", "--json")
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
 def test_the_commands_that_operators_were_promised_are_there() -> None:
     promised = "assets sites agents telemetry history dispatch events watch demo console bugreport doctor"
     assert set(promised.split()) <= set(COMMANDS)
@@ -372,7 +396,9 @@ class TestDispatches:
     def test_released_is_all_that_is_under_way_there(self, desk: Desk) -> None:
         here = ordered(desk, "--site", "Gateway-Test", "--mw", "12")
         there = ordered(desk, "--site", "Campus-Test", "--mw", "5")
-        assert desk.der("release", "--site", "Gateway-Test").exit_code == 2  # nobody can be asked
+        refused = desk.der("release", "--site", "Gateway-Test")
+        assert (refused.exit_code, "--yes" in refused.stderr) == (2, True)  # nobody can be asked
+        assert "Without a terminal" in desk.der("release", "--help", columns=200).stdout
         result = desk.der("release", "--site", "Gateway-Test", "--yes")
         assert result.exit_code == 0
         assert f"{here}: cancelled" in result.stdout

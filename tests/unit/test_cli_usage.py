@@ -93,11 +93,37 @@ def test_a_value_that_can_not_be_read_names_the_option_and_what_is_expected(
             ["assets", "--headend", "ftp://x"],
             "'ftp://x' is not the URL of a headend, such as http://127.0.0.1:3001",
         ),
+        (
+            ["dispatches", "--start", "08:00", "--end", "07:00"],
+            "--start / --end: the start must be before the end",
+        ),
+        (["events", "--start", "1h", "--end", "2h"], "--start / --end: the start must be before the end"),
+        (["history", "A", "--start", "08:00", "--end", "08:00"], "the start must be before the end"),
+        (
+            ["assets", "--headend", "http://h:99999"],
+            "--headend / HEADEND: 'http://h:99999' has port 99999; expected one from 1 to 65535",
+        ),
         (["dispatches", "--start", "soon"], "--start: 'soon' is no time; expected 2026-01-31T08:00Z, 08:00"),
     ],
 )
 def test_wrong_input(args: list[str], told: str) -> None:
     assert told in wrong(Desk(), *args)
+
+
+@pytest.mark.parametrize("option", ["--asset", "--site"])
+@pytest.mark.parametrize("args", [["dispatch", "--mw", "1"], ["release"], ["events"], ["dispatches"]])
+def test_an_empty_name_is_none(args: list[str], option: str) -> None:
+    result = Desk().der(*args, option, "", columns=200)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"Invalid value for {option}: no {option[2:]} is called ''" in said(result)
+
+
+def test_what_the_headend_finds_wrong_in_itself_is_wrong_usage_too() -> None:
+    desk = Desk()
+    desk.headend.refuse(422, "invalid_range", detail="start must be before end")
+    result = desk.der("history", "a" * 32, "--start", "08:00")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "Error: start must be before end (invalid_range)\n"
 
 
 @pytest.mark.parametrize("body", [{"status": "ok"}, [{"status": "ok"}], ["ok"], "ok", None], ids=json.dumps)

@@ -14,6 +14,7 @@ import pytest
 from der_client import (
     Conflict,
     HeadendClient,
+    HeadendError,
     HeadendProblem,
     HeadendUnreachable,
     Invalid,
@@ -142,6 +143,22 @@ def test_a_part_that_is_away_is_asked_again_when_it_said_so() -> None:
         client.dispatch(site_id=SITE_ID, mw=12)
     assert len(flaky.sent) == 2
     assert 2.05 <= flaky.slept[0] <= 2.1
+
+
+def test_each_attempt_that_is_made_again_is_told_and_why() -> None:
+    flaky = Flaky(away("2"), httpx.ConnectError("refused"), *[away("1")] * 9)
+    told: list[tuple[HeadendError, float]] = []
+    client = HeadendClient(
+        "http://headend",
+        transport=flaky,
+        sleep=flaky.slept.append,
+        on_retry=lambda why, pause_s: told.append((why, pause_s)),
+    )
+    with client, pytest.raises(Unavailable):
+        client.asset(A)
+    assert [type(why) for why, _ in told] == [Unavailable, HeadendUnreachable, Unavailable]
+    assert [pause_s for _, pause_s in told] == flaky.slept
+    assert "the store is away" in str(told[0][0])
 
 
 @pytest.mark.parametrize(
@@ -332,6 +349,14 @@ def test_an_id_cannot_lead_to_another_route() -> None:
 def test_a_url_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="is not the URL of a headend"):
         HeadendClient(url)
+
+
+@pytest.mark.parametrize("port", [0, 65_536, 99_999])
+def test_a_port_that_is_none_is_named(port: int) -> None:
+    with pytest.raises(
+        ValueError, match=rf"'http://headend:{port}' has port {port}; expected one from 1 to 65535"
+    ):
+        HeadendClient(f"http://headend:{port}")
 
 
 def test_what_is_no_login_stays_in_a_url() -> None:

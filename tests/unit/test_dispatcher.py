@@ -76,7 +76,7 @@ async def test_a_request_without_a_target_or_for_an_unknown_site_is_refused() ->
     world = World()
     with pytest.raises(Rejected, match="asset_id or a site_id"):
         await world.dispatcher.submit(DispatchRequest(mw=5.0))
-    with pytest.raises(NotFound, match="no site"):
+    with pytest.raises(NotFound, match="not in the inventory"):
         await world.dispatcher.submit(DispatchRequest(mw=5.0, site_id=uuid4()))
 
 

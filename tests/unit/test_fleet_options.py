@@ -91,6 +91,13 @@ def test_broken_inventory_is_told_with_its_line(tmp_path: Path, capsys: pytest.C
     assert "line 2: sites[0] (A): id: 'x' is not a UUID" in capsys.readouterr().err
 
 
+def test_an_inventory_that_is_not_there_is_told_by_the_option(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main.main(["run", "--inventory", "no/such.yaml"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "Error: --inventory (ASSETS_PATH): no/such.yaml: no such file\n"
+
+
 def test_agents_are_shared_out_whole(written: Path) -> None:
     made = load_inventory(written)
     gateways = agents_of(made, single_asset=False)

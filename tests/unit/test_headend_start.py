@@ -1,13 +1,19 @@
-"""A headend that loses its store while it starts."""
+"""A headend that starts: without its store, or without any assets."""
 
 import asyncio
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from der_core.errors import Defect, Unavailable
+from der_headend import factory
 from der_headend.headend import prepared
+from der_headend.settings import HeadendSettings
 from der_runtime.failure import StartFailed
+from kit.processes import SHIPPED_INVENTORY
 
 
 @dataclass
@@ -73,3 +79,18 @@ async def test_a_damaged_schema_is_one_line_of_advice() -> None:
     start = Start(losses=1, error=Defect("database_defect", "relation does not exist"))
     with pytest.raises(StartFailed, match="der db status"):
         await start.run()
+
+
+@pytest.mark.parametrize(("assets", "warnings"), [(False, 1), (True, 0)])
+async def test_an_inventory_without_assets_is_warned_of_once(
+    tmp_path: Path, assets: bool, warnings: int
+) -> None:
+    path = SHIPPED_INVENTORY if assets else tmp_path / "empty.yaml"
+    if not assets:
+        path.write_text("sites: []\nassets: []\n", encoding="utf-8")
+    chosen: dict[str, Any] = {"ASSETS_PATH": str(path), "CONSOLE": "0"}
+    with capture_logs() as logs:
+        assert await factory.build(HeadendSettings(**chosen), asyncio.Event()) is not None
+    told = [line for line in logs if line["log_level"] == "warning"]
+    assert [line["path"] for line in told] == warnings * [str(path)]
+    assert all("no assets" in line["event"] and "restart" in line["event"] for line in told)

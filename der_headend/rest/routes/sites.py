@@ -36,8 +36,7 @@ async def list_sites(
 @router.get("/sites/{site_id}", response_model=Site, responses=documented(404, 422))
 async def get_site(services: Provided, site_id: SiteId) -> StreamingResponse:
     """One site."""
-    live = services.live
-    return streamed(live.site(live.known_site(site_id)))
+    return streamed(services.live.site(services.fleet.inventory.known_site(site_id)))
 
 
 @router.get(

@@ -55,29 +55,7 @@ class Live:
         Raises:
             NotFound: ``unknown_asset``.
         """
-        slot = self.fleet.slot_of.get(asset_id)
-        if slot is None:
-            raise NotFound(
-                "unknown_asset",
-                f"asset {asset_id} is not in the inventory; GET /assets lists those that are",
-                field="asset_id",
-            )
-        return slot
-
-    def known_site(self, site_id: UUID) -> Site:
-        """A site of the inventory.
-
-        Raises:
-            NotFound: ``unknown_site``.
-        """
-        site = self.fleet.inventory.sites.get(site_id)
-        if site is None:
-            raise NotFound(
-                "unknown_site",
-                f"site {site_id} is not in the inventory; GET /sites lists those that are",
-                field="site_id",
-            )
-        return site
+        return self.fleet.slot_of[self.fleet.inventory.known_asset(asset_id).id]
 
     def assets(self, slots: Slots) -> list[Text]:
         """Inventory and live state of some assets."""
@@ -97,7 +75,8 @@ class Live:
         Raises:
             NotFound: ``unknown_site``.
         """
-        return self.fleet.inventory.assets_of(self.known_site(site_id).id)
+        inventory = self.fleet.inventory
+        return inventory.assets_of(inventory.known_site(site_id).id)
 
     def site(self, site: Site, *, with_assets: bool = True) -> Iterator[Text]:
         """A site, what those of its assets that are heard are together, and each of all if asked for, in pieces."""

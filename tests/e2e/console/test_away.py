@@ -104,6 +104,9 @@ def test_the_way_to_a_page_has_names_and_the_id_is_beside_the_title(
     agent = screen(away.url).open(f"/ui/agents/{CAMPUS_ID}").page
     expect(agent.locator(".crumbs")).to_have_text("Agents / Campus-Test")
     expect(agent.locator(".id")).to_have_text(CAMPUS_ID)
+    site = screen(away.url).open(f"/ui/site/{CAMPUS_ID}").page
+    expect(site.locator(".crumbs")).to_have_text("Fleet / Campus-Test")
+    expect(site.locator(".page-head .note").first).to_have_text("Campus")
     record = away.get("/dispatch/history")[0]
     page = screen(away.url).open(f"/ui/dispatch/{record['id']}").page
     expect(page.locator(".crumbs")).to_have_text("Dispatch / +12.00 MW to CT-BESS-A")

@@ -3,7 +3,8 @@
 These are the validated values; ``der_core.inventory`` makes them out of what a file or the environment says.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from operator import attrgetter
@@ -100,6 +101,7 @@ def limits_now(asset: Asset, *, soc_pct: float | None = None, available_mw: floa
     return Limits(min(low, high), high, reason)
 
 
+_NOWHERE = array("q")
 _BY_ID = attrgetter("id.int")  # the order of UUIDs, without asking each pair of them in Python
 
 
@@ -138,10 +140,13 @@ class Inventory:
         if len(self.places) < len(self.in_order):
             raise ValueError("assets are there twice")
         self.assets: Mapping[UUID, Asset] = _ById(self.in_order, self.places)
-        by_site: dict[UUID, list[Asset]] = {site_id: [] for site_id in self.sites}
-        for asset in self.in_order:
-            by_site[asset.site_id].append(asset)
-        self._by_site = {site_id: tuple(members) for site_id, members in by_site.items()}
+        self._places_of = {site_id: array("q") for site_id in self.sites}
+        for place, asset in enumerate(self.in_order):
+            self._places_of[asset.site_id].append(place)
+        self._by_site = {
+            site_id: tuple(map(self.in_order.__getitem__, places))
+            for site_id, places in self._places_of.items()
+        }
 
     def assets_of(self, site_id: UUID) -> tuple[Asset, ...]:
         """The assets of a site in order of id; empty for a site it does not know."""
@@ -176,3 +181,7 @@ class Inventory:
                 field="site_id",
             )
         return site
+
+    def places_of(self, site_id: UUID) -> Sequence[int]:
+        """Their places in ``in_order``, as an array of 64-bit numbers."""
+        return self._places_of.get(site_id, _NOWHERE)

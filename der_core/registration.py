@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Self
 from uuid import UUID
 
-from der_core.assets import Asset
+from der_core.assets import Asset, Inventory
 from der_core.dispatch import InForce
 from der_core.signals import Signal
 
@@ -43,7 +43,8 @@ class RegisteredAsset:
 class Registration:
     """An agent's introduction.
 
-    ``assets`` are in ascending order of id; telemetry names them, and the ``signals``, by their places here.
+    ``assets`` are in ascending order of id; telemetry names them, and the ``signals``, by their places here. They may
+    be those of an inventory, where it describes them in the same way.
     ``heartbeat_s`` is how often the agent will be heard. ``spool_id`` names the sequence of record numbers, whose
     lowest that the agent still has is ``first_seq``. ``in_force`` is what the assets do on command at this moment:
     the edge's truth.
@@ -55,9 +56,13 @@ class Registration:
     site_id: UUID
     site_name: str
     software: str
-    assets: tuple[RegisteredAsset, ...]
+    assets: tuple[RegisteredAsset | Asset, ...]
     signals: tuple[Signal, ...]
     heartbeat_s: float
     spool_id: UUID
     first_seq: int
     in_force: tuple[InForce, ...] = ()
+
+    def is_whole_site(self, inventory: Inventory) -> bool:
+        """Whether its assets are those that an inventory has at its site, all of them and taken from there."""
+        return self.assets is inventory.assets_of(self.site_id)

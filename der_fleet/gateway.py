@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError
 from der_core.assets import Asset, Site
 from der_core.dispatch import DispatchReport
 from der_core.events import Event, EventKind, Severity
-from der_core.registration import AgentMode, RegisteredAsset, Registration
+from der_core.registration import AgentMode, Registration
 from der_core.signals import CATALOGUE
 from der_fleet.channel import Channel
 from der_fleet.commands import Commands, Say
@@ -251,7 +251,7 @@ class Gateway:
             site_id=agent.site.id,
             site_name=agent.site.name,
             software=self._software,
-            assets=tuple(RegisteredAsset.of(asset) for asset in agent.assets),
+            assets=agent.assets,
             signals=CATALOGUE,
             heartbeat_s=self._heartbeat_s,
             spool_id=self.spool.spool_id,

@@ -28,7 +28,7 @@ from der_runtime.clock import Clock
 from der_runtime.logs import get_logger
 from der_wire._gen import agent_link_pb2 as pb
 from der_wire.fields import WireInvalid, for_people, read_uuid
-from der_wire.registration import MAX_AGENT_ID
+from der_wire.registration import MAX_AGENT_ID, registration_from_wire
 
 QUIET_S = 120.0
 STRANGE_SITES = 20
@@ -111,6 +111,14 @@ class Admissions:
         self.refused_counts: Counter[str] = Counter()
         """How many registrations were refused, by code."""
 
+    def read(self, introduction: pb.Register) -> Registration:
+        """What an agent says of itself.
+
+        Raises:
+            WireInvalid: it makes no sense.
+        """
+        return registration_from_wire(introduction, self._fleet.inventory)
+
     def check(self, registration: Registration) -> None:
         """Whether a registration can be accepted.
 
@@ -124,8 +132,9 @@ class Admissions:
                 f"site {registration.site_id} is not in the headend's inventory",
                 field="site_id",
             )
-        for offered in registration.assets:
-            self._check_asset(offered, registration)
+        if not self._sessions.may_take_all(registration):
+            for offered in registration.assets:
+                self._check_asset(offered, registration)
         other = self._sessions.of_spool(registration.spool_id)
         if other is not None and other.agent_id != registration.agent_id:
             raise Conflict(
@@ -135,7 +144,7 @@ class Admissions:
                 field="spool_id",
             )
 
-    def _check_asset(self, offered: RegisteredAsset, registration: Registration) -> None:
+    def _check_asset(self, offered: RegisteredAsset | Asset, registration: Registration) -> None:
         slot, other = self._fleet.slot_of.get(offered.id), self._sessions.serving(offered.id)
         if slot is None:
             raise Rejected(
@@ -301,6 +310,8 @@ class Admissions:
 
 def differences(registration: Registration, inventory: Inventory) -> Sequence[Difference]:
     """In what an agent's assets depart from an inventory that has them all, in order of asset id."""
+    if registration.is_whole_site(inventory):
+        return ()
     return [
         Difference(asset, field, theirs)
         for offered in registration.assets

@@ -69,10 +69,9 @@ class Fleet:
         for signal in CORE_SIGNALS:
             self._admit(signal)
 
-    def bind(self, asset_ids: Sequence[UUID], signals: Sequence[Signal]) -> Binding:
-        """Map a registration to the fleet; every asset id must be in the inventory."""
-        slots = np.array([self.slot_of[asset_id] for asset_id in asset_ids], np.int64)
-        return Binding(slots, self._layout(tuple(signals)))
+    def bind(self, slots: Sequence[int], signals: Sequence[Signal]) -> Binding:
+        """Map a registration to the fleet. ``slots``: of its assets; an array of 64-bit numbers is not copied."""
+        return Binding(np.asarray(slots, np.int64), self._layout(tuple(signals)))
 
     def apply(self, samples: Sequence[Rows], arrived: Sequence[Integers]) -> None:
         """Take over the values of each sample for whose asset there is nothing newer yet.

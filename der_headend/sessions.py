@@ -177,15 +177,23 @@ class Sessions:
         agent_id = None if slot is None else self._served_last[slot]
         return None if agent_id is None else self._agents.get(agent_id)
 
+    def may_take_all(self, registration: Registration) -> bool:
+        """Whether an agent comes for all of a site as the inventory has it, and no other agent serves any of that."""
+        if not registration.is_whole_site(self._fleet.inventory):
+            return False
+        slots = self._fleet.inventory.places_of(registration.site_id)
+        serving = {self._serving[slot] for slot in slots}
+        return all(each is None or each.agent_id == registration.agent_id for each in serving)
+
     def open(self, registration: Registration, *, peer: str, link: Link) -> Session:
         """Make a session of a registration that was let in (``admissions``); an older one of the agent is replaced."""
         entry = self._agents.get(registration.agent_id)
         if entry is not None and entry.session is not None:
             self.close(entry.session.id, REPLACED)
         now = self._clock.now()
-        binding = self._fleet.bind([asset.id for asset in registration.assets], registration.signals)
+        slots = self._slots(registration)
         # The inventory's own ids: those of the registration would be a second copy for every asset.
-        asset_ids = tuple(self._fleet.assets[slot].id for slot in binding.slots.tolist())
+        asset_ids = tuple([self._fleet.assets[slot].id for slot in slots])
         record = SessionRecord(
             session_id=uuid4(),
             agent_id=registration.agent_id,
@@ -201,7 +209,7 @@ class Sessions:
         session = Session(
             id=record.session_id,
             registration=replace(registration, assets=()),
-            binding=binding,
+            binding=self._fleet.bind(slots, registration.signals),
             link=link,
             record=record,
             heard_s=now_s,
@@ -212,7 +220,7 @@ class Sessions:
         self._by_spool[registration.spool_id] = session
         entry = self._entry(registration.agent_id)
         self.served[binding.slots] = True
-        for slot in binding.slots.tolist():
+        for slot in slots:
             self._serving[slot] = session
             self._served_last[slot] = entry.agent_id
         entry.session = session
@@ -294,10 +302,7 @@ class Sessions:
 
     def speaks_for_site(self, record: SessionRecord) -> bool:
         """Whether the agent of a session may have said what was said of its site: no other gateway was there since."""
-        served = (
-            self._served_last[self._fleet.slot_of[a.id]]
-            for a in self._fleet.inventory.assets_of(record.site_id)
-        )
+        served = (self._served_last[slot] for slot in self._fleet.inventory.places_of(record.site_id))
         others = {agent_id for agent_id in served if agent_id not in (None, record.agent_id)}
         return not any(
             len(self._agents[each].sessions[0].asset_ids) > 1 for each in others if each in self._agents
@@ -356,6 +361,12 @@ class Sessions:
                 self.close(session.id, HEARTBEAT_MISSED)
             next_s = self._due[0][0] if self._due else math.inf
             await self._clock.sleep_until(min(max(next_s, now + SHORTEST_LOOK_S), now + LONGEST_LOOK_S))
+
+    def _slots(self, registration: Registration) -> Sequence[int]:
+        inventory = self._fleet.inventory
+        if registration.is_whole_site(inventory):
+            return inventory.places_of(registration.site_id)
+        return [self._fleet.slot_of[asset.id] for asset in registration.assets]
 
     def _overdue(self, now_s: float) -> Iterator[Session]:
         """Those from whom nothing was heard for too long; only those are looked at that were due at their last look."""

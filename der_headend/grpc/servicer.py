@@ -31,7 +31,6 @@ from der_wire._gen import agent_link_pb2 as pb
 from der_wire._gen.agent_link_pb2_grpc import AgentLinkServicer
 from der_wire.codec import event_from_wire, report_from_wire
 from der_wire.fields import WireInvalid, read_time
-from der_wire.registration import registration_from_wire
 
 INTRODUCTION_S = 30.0
 NEARLY_FULL = 0.95
@@ -112,7 +111,7 @@ class AgentLink(AgentLinkServicer):
                 _log.debug("agent left before it registered", peer=peer)
                 return None
             introduction = said
-            registration = registration_from_wire(introduction)
+            registration = self._admissions.read(introduction)
             stored_seq = await self._stored_seq(registration, context)
             if stored_seq is None:
                 _log.debug("stream overtaken by a newer one of its agent", agent_id=registration.agent_id)
@@ -165,7 +164,7 @@ class AgentLink(AgentLinkServicer):
         site_id, before = session.record.site_id, self._sessions.before(session)
         heard_at = None if before is None else before.last_seen_at
         over: list[Event] = []
-        if not session.remembers:
+        if not session.remembers and self._alarms.count(site_id):
             places: set[UUID | None] = {*session.record.asset_ids}
             if self._sessions.speaks_for_site(session.record):
                 places.add(None)

@@ -96,6 +96,17 @@ def test_an_inventory_is_in_order_of_id() -> None:
     assert inventory.assets_of(ASSET.id) == ()
 
 
+def test_the_assets_of_a_site_are_found_by_their_places() -> None:
+    elsewhere = replace(SITE, id=UUID("6ba7b812-9dad-11d1-80b4-00c04fd430c8"))
+    between = replace(ASSET, id=UUID("8ba7b810-9dad-11d1-80b4-00c04fd430c8"), site_id=elsewhere.id)
+    last = replace(ASSET, id=UUID("9ba7b810-9dad-11d1-80b4-00c04fd430c8"))
+    inventory = Inventory([SITE, elsewhere], [last, between, ASSET])
+    assert list(inventory.places_of(SITE.id)) == [0, 2]
+    assert list(inventory.places_of(elsewhere.id)) == [1]
+    assert list(inventory.places_of(ASSET.id)) == []
+    assert inventory.assets_of(SITE.id) == (ASSET, last)
+
+
 def test_an_asset_of_an_inventory_is_found_by_its_id_and_by_its_place() -> None:
     second = replace(ASSET, id=UUID("8ba7b810-9dad-11d1-80b4-00c04fd430c8"))
     inventory = Inventory([SITE], [second, ASSET])

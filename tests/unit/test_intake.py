@@ -35,7 +35,7 @@ LATER_FIELD = b"\x7a\x06later!"
 
 def sessions_of(fleet: Fleet) -> list[tuple[Session, Sequence[Signal]]]:
     return [
-        (replace(SESSION, binding=fleet.bind(asset_ids, signals)), signals)
+        (replace(SESSION, binding=fleet.bind([fleet.slot_of[a] for a in asset_ids], signals)), signals)
         for asset_ids in ASSETS
         for signals in (HOME, FOREIGN)
     ]

@@ -219,7 +219,7 @@ class Sessions:
         self._live[session.id] = session
         self._by_spool[registration.spool_id] = session
         entry = self._entry(registration.agent_id)
-        self.served[binding.slots] = True
+        self.served[session.binding.slots] = True
         for slot in slots:
             self._serving[slot] = session
             self._served_last[slot] = entry.agent_id

@@ -46,8 +46,8 @@ class Session:
     ``registration`` is without its ``assets``, which would be a second inventory; their ids are in ``record``.
     ``heard_s`` and ``beat_s`` (of the last heartbeat, or else of the opening) are monotonic. ``remembers``: its spool
     is the one of the agent's session before, so it still knows what it did then. ``agreed``: headend and agent have
-    agreed on what is in force, so that it may be commanded. ``behind``: it said that more records wait;
-    ``largest_window``: so many records it was once allowed to have unacknowledged, if more than usual.
+    agreed on what is in force, so that it may be commanded. ``behind``: it said that more records wait, or has not sent
+    one yet; ``largest_window``: so many records it was once allowed to have unacknowledged, if more than usual.
     """
 
     id: UUID
@@ -59,7 +59,7 @@ class Session:
     beat_s: float
     remembers: bool
     agreed: bool = False
-    behind: bool = False
+    behind: bool = True
     largest_window: int = 0
 
     @property

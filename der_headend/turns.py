@@ -72,12 +72,13 @@ class Turns:
         """Answer a heartbeat with how far the spool is stored.
 
         An agent that waits for its turn is told again what it was told, unless that was less than half a heartbeat ago.
+        The window of one that is behind changes in its turn only.
         """
         if session in self._waiting:
             if session.link.quiet_s >= session.registration.heartbeat_s / 2:
                 session.link.acknowledge(session.link.told_seq)
         else:
-            window = None if session in self._turns else self._ingest.window
+            window = None if session.behind or session in self._turns else self._ingest.window
             session.link.acknowledge(self._ingest.stored(session.registration.spool_id), window=window)
         self._go_on()
 

@@ -161,6 +161,17 @@ async def test_a_heartbeat_is_answered_without_a_turn(world: World) -> None:
     assert told(sessions) == [2, 2, 2, 0, 0, 0]
 
 
+async def test_a_heartbeat_opens_the_window_of_an_agent_that_has_nothing_more_to_send(world: World) -> None:
+    first, second, *_ = await connected(world)
+    world.turns.beat(first)
+    assert link_of(first).window is None, "thousands say so before they send anything"
+    send(world, first, 1, more=False)
+    send(world, second, 1, more=True)
+    world.turns.beat(first)
+    world.turns.beat(second)
+    assert (link_of(first).window, link_of(second).window) == (world.ingest.window, None)
+
+
 async def test_who_leaves_gives_up_its_turn_and_its_place(world: World) -> None:
     sessions = await connected(world)
     for session in sessions:

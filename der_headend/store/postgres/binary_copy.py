@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from der_runtime.breather import Breather
+
 Record = NDArray[np.void]
 
 TIME, DOUBLE, INTEGER, SMALL = ">i8", ">f8", ">i4", ">i2"
@@ -78,9 +80,12 @@ async def framed(pieces: Iterable[bytes | memoryview]) -> AsyncIterator[Any]:
 
     Its annotation wants ``bytes``, but asyncpg takes whatever has a buffer.
     """
+    breather = Breather()
     yield _HEADER
     for piece in pieces:
+        await breather.pause()
         yield piece
+        breather.begin()
     yield _TRAILER
 
 

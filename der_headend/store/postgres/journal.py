@@ -8,7 +8,6 @@ heartbeats, sessions, dispatches and marks are known by ids of their own and may
 Samples have connections of their own, so that a dispatch need not wait behind them.
 """
 
-import asyncio
 from collections.abc import Iterable
 from itertools import cycle
 from uuid import UUID, uuid4
@@ -25,6 +24,7 @@ from der_headend.store.postgres.connection import RETRY_AFTER_S, Connection, Dat
 from der_headend.store.postgres.moments import EPOCH, microseconds, moment
 from der_headend.store.postgres.partitions import Partitions
 from der_headend.store.postgres.rollups import ONE_MINUTE_US, Rollups
+from der_runtime.breather import Breather
 from der_runtime.clock import Clock
 from der_runtime.logs import get_logger
 
@@ -100,9 +100,10 @@ class PostgresJournal:
         # The batch is held on to until its outcome is known, so no other can have its identity meanwhile.
         _, batch_id = self._tried.setdefault(id(batch), (batch, uuid4()))
         kept: list[Rows] = []
+        breather = Breather()
         for rows in samples.gathered(batch.rows, self._catalogue.keys):
             kept += self._kept(rows)
-            await asyncio.sleep(0)  # each takes milliseconds, and somebody may wait for a dispatch
+            await breather.pause()
         await self._catalogue.learn(self._bulk, {name for rows in batch.rows for name in rows.columns})
         await self._make_room(batch, kept)
         claimed = False

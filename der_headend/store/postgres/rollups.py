@@ -45,6 +45,7 @@ from der_headend.store.postgres.partitions import Partitions
 from der_headend.store.postgres.reading import by_index, samples_of_assets
 from der_headend.store.postgres.samples import TABLE
 from der_headend.store.postgres.tally import ROWS_AT_ONCE, Finished, Tally
+from der_runtime.breather import Breather
 from der_runtime.clock import Clock
 
 ONE_MINUTE_US, FIVE_MINUTES_US = 60_000_000, 300_000_000
@@ -195,6 +196,7 @@ class Rollups:
             )
         self._tally.passed(self._through_us)  # what is older was noted as late, and is made from samples
         now = self._clock.now()
+        breather = Breather()
         for rows in samples:
             self._pace.note(rows.timestamps_us, now)
             self._newest_us = max(self._newest_us, int(rows.timestamps_us.max()))
@@ -206,7 +208,7 @@ class Rollups:
                     if name in columns
                 }
                 self._finished += self._tally.add(part.slots, part.timestamps_us, values)
-                await asyncio.sleep(0)  # let others go on in between
+                await breather.pause()
         if sum(len(buckets) for _, buckets in self._finished) > _MOST_FINISHED:
             with suppress(Unavailable, Defect):  # the samples are stored, whatever becomes of their buckets
                 await self.write_finished()

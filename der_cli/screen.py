@@ -8,7 +8,8 @@ import os
 import sys
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from functools import lru_cache
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.text import Text
@@ -47,8 +48,13 @@ def wide_out() -> Console:
 
 
 def err() -> Console:
-    """The console on stderr as it is now."""
-    return Console(highlight=False, markup=False, emoji=False, stderr=True)
+    """The console on stderr as it is now: the one, so that what is printed while a spinner turns goes above it."""
+    return _console_on(sys.stderr)
+
+
+@lru_cache(maxsize=1)
+def _console_on(stream: TextIO) -> Console:
+    return Console(highlight=False, markup=False, emoji=False, file=stream)
 
 
 def print_json(value: Any) -> None:

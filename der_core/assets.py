@@ -183,5 +183,5 @@ class Inventory:
         return site
 
     def places_of(self, site_id: UUID) -> Sequence[int]:
-        """Their places in ``in_order``, as an array of 64-bit numbers."""
+        """The places of a site's assets in ``in_order``, as an array of 64-bit numbers."""
         return self._places_of.get(site_id, _NOWHERE)

@@ -36,7 +36,7 @@ from der_wire.rules import (
     MISSED_HEARTBEATS,
     STEADY_AFTER_S,
     away_s,
-    shown_turn,
+    to_show,
 )
 from edge_agent.decisions import Alarm
 from edge_agent.recollection import dispatch_note
@@ -129,7 +129,7 @@ class Gateway:
         """Keep a frame and send what may go; if it may not go yet, a live copy of it may go ahead."""
         self.spool.append(body, samples, now_s)
         self.writable()
-        if self._turn_of(now_s) != self._turn_of(self._shown_s) and self._copy_if_behind(body):
+        if self._to_show(now_s) and self._copy_if_behind(body):
             self._shown_s = now_s
 
     def tell(self, body: bytes, notes: Mapping[str, bytes | None] | None = None) -> None:
@@ -316,8 +316,10 @@ class Gateway:
                 tally.resent += 1
         return together
 
-    def _turn_of(self, at_s: float) -> int:
-        return shown_turn(at_s, heartbeat_s=self._heartbeat_s, spool_id=self.spool.spool_id)
+    def _to_show(self, at_s: float) -> bool:
+        return to_show(
+            at_s, shown_s=self._shown_s, heartbeat_s=self._heartbeat_s, spool_id=self.spool.spool_id
+        )
 
     def _copy_if_behind(self, body: bytes) -> bool:
         """Send a live copy of what was just kept if its turn has not come; whether it was sent."""

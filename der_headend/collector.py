@@ -10,8 +10,8 @@ import gc
 from collections.abc import Callable
 
 _YOUNG, _YOUNG_PER_AGENT = 2_000, 10
-"""Of so many new objects the young ones are looked through. What HTTP leaves behind is freed there, 60 objects for a
-request; 20,000 at once take 25 ms."""
+"""Of so many new objects the young ones are looked through. What HTTP leaves behind is freed there, some 60 objects for
+a request; 20,000 at once take 25 ms. With ten thousand agents it is a longer stop, and the more rare."""
 
 _OLDER, _OLDEST = 50, 80
 _LOOK_S = 5.0

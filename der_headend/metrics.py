@@ -177,7 +177,7 @@ class HeadendMetrics(Collector):
         yield _gauge("der_agent_spool_bytes", "Size of those records, in bytes", sums.spooled_bytes)
         yield _gauge(
             "der_agents_waiting",
-            "Connected agents that are behind and wait for their turn to send on",
+            "Connected agents that wait for their turn to be told what is stored, and so to send on",
             self._turns.waiting,
         )
         yield _counter(

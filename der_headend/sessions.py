@@ -43,7 +43,8 @@ _AGENT_ID = attrgetter("agent_id")
 class Session:
     """A live connection of an agent.
 
-    ``registration`` is without its ``assets``, which would be a second inventory; their ids are in ``record``.
+    ``registration`` is without its ``assets``, which would be a second inventory; their ids are in ``record``, which is
+    replaced when the session ends.
     ``heard_s`` and ``beat_s`` (of the last heartbeat, or else of the opening) are monotonic. ``remembers``: its spool
     is the one of the agent's session before, so it still knows what it did then. ``agreed``: headend and agent have
     agreed on what is in force, so that it may be commanded. ``behind``: it said that more records wait, or has not sent

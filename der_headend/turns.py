@@ -72,14 +72,15 @@ class Turns:
         """Answer a heartbeat with how far the spool is stored.
 
         An agent that waits for its turn is told again what it was told, unless that was less than half a heartbeat ago.
-        The window of one that is behind changes in its turn only.
+        The window of one that is behind changes in its turn only; but while the store is away there are no turns.
         """
         if session in self._waiting:
             if session.link.quiet_s >= session.registration.heartbeat_s / 2:
                 session.link.acknowledge(session.link.told_seq)
         else:
-            window = None if session.behind or session in self._turns else self._ingest.window
-            session.link.acknowledge(self._ingest.stored(session.registration.spool_id), window=window)
+            held = session in self._turns or (session.behind and not self._ingest.away)
+            stored_seq = self._ingest.stored(session.registration.spool_id)
+            session.link.acknowledge(stored_seq, window=None if held else self._ingest.window)
         self._go_on()
 
     def sent(self, session: Session, *, more: bool) -> None:

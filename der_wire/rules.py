@@ -21,25 +21,30 @@ link a message must not take as long as the heartbeats that may be missed."""
 _SHOWN_EVERY = 0.75
 _SHOWN_EVERY_S = 7.5
 _PHASES = 1_000
+_SOON = 0.6
 _LONGEST_DRAIN_S = 300.0
 _DRAIN_SPREAD = 1.5
 
 
 def shown_every_s(heartbeat_s: float) -> float:
-    """How far apart the frames that the headend is sent may be before a copy goes ahead.
+    """How long a turn is in which one frame is shown: three quarters of a heartbeat, or 7.5 s.
 
-    Three quarters of a heartbeat, or 7.5 s, which is half of the age at which a value counts as stale.
+    That is half of the age at which a value counts as stale.
     """
     return min(_SHOWN_EVERY * heartbeat_s, _SHOWN_EVERY_S)
 
 
-def shown_turn(at_s: float, *, heartbeat_s: float, spool_id: UUID) -> int:
-    """The number of the turn of ``shown_every_s`` seconds in which a moment lies; in each, one frame is to be shown.
+def to_show(at_s: float, *, shown_s: float, heartbeat_s: float, spool_id: UUID) -> bool:
+    """Whether a frame of ``at_s`` is to go ahead as a copy if the newest that the headend was sent is of ``shown_s``.
 
-    The turns of different agents begin at different moments: after an outage thousands are behind at once, and their
-    copies would else come all together, again and again.
+    So it is once in each turn, but not soon after another: a short wait causes no copy. The turns of different agents
+    begin at different moments: after an outage thousands are behind at once, and their copies would else come all
+    together, again and again.
     """
-    return math.floor(at_s / shown_every_s(heartbeat_s) + spool_id.int % _PHASES / _PHASES)
+    every_s = shown_every_s(heartbeat_s)
+    phase = spool_id.int % _PHASES / _PHASES
+    turn, shown_turn = (math.floor(moment_s / every_s + phase) for moment_s in (at_s, shown_s))
+    return turn != shown_turn and abs(at_s - shown_s) >= _SOON * every_s
 
 
 def away_s(asked_s: float, rng: random.Random) -> float:

@@ -150,7 +150,7 @@ class StreamLink:
         would leave the stream open for ever.
         """
         self._waiting.clear()
-        self._acknowledge = None
+        self._acknowledge = self._then = None
         writing = self._writing
         if writing is None:
             return True

@@ -22,7 +22,7 @@ from der_wire._gen import agent_link_pb2 as pb
 from der_wire.codec import cancel_from_wire, command_from_wire
 from der_wire.fields import WireInvalid, micros, read_uuid
 from der_wire.registration import registration_to_wire
-from der_wire.rules import BUNDLE_BYTES, MISSED_HEARTBEATS, shown_turn
+from der_wire.rules import BUNDLE_BYTES, MISSED_HEARTBEATS, to_show
 from edge_agent.outbox import Outbox
 from edge_agent.ports import LinkedAgent
 from edge_agent.uplink.stream import LinkEnded, Stream
@@ -186,13 +186,17 @@ class Session:
         newest = self._outbox.newest_frame
         if newest is None or newest.record.seq <= reaches:
             return
-        if self._turn_of(newest.timestamp_us) != self._turn_of(self._shown_us):
+        if self._to_show(newest.timestamp_us):
             self._shown_us = newest.timestamp_us
             await self._stream.send(pb.Uplink(record=pb.Record.FromString(newest.record.body), more=True))
 
-    def _turn_of(self, timestamp_us: int) -> int:
-        spool_id = self._outbox.spool.spool_id
-        return shown_turn(timestamp_us / 1e6, heartbeat_s=self._heartbeat_s, spool_id=spool_id)
+    def _to_show(self, timestamp_us: int) -> bool:
+        return to_show(
+            timestamp_us / 1e6,
+            shown_s=self._shown_us / 1e6,
+            heartbeat_s=self._heartbeat_s,
+            spool_id=self._outbox.spool.spool_id,
+        )
 
     def _heartbeat(self) -> pb.Heartbeat:
         status = self._outbox.spool.status()

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
-from itertools import pairwise
 from uuid import UUID
 
 import pytest
@@ -15,7 +14,7 @@ from der_core.lifecycle import State
 from der_core.registration import AgentMode, Registration
 from der_runtime.clock import SystemClock
 from der_wire._gen import agent_link_pb2 as pb
-from der_wire.rules import shown_every_s, shown_turn
+from der_wire.rules import shown_every_s, to_show
 from edge_agent.ledger import Ledger
 from edge_agent.outbox import Outbox
 from edge_agent.ports import Spooled
@@ -180,15 +179,23 @@ async def test_while_it_is_behind_a_frame_goes_ahead_now_and_then() -> None:
 
 
 def test_agents_that_are_behind_at_the_same_time_do_not_show_what_they_have_at_the_same_time() -> None:
-    agents = [UUID(int=place) for place in range(1_000)]
+    shown_s = dict.fromkeys((UUID(int=place) for place in range(1_000)), 0.0)
+    copies = []
+    for step in range(1, 61):
+        now_s = 0.75 * step
+        due = [
+            each
+            for each, last_s in shown_s.items()
+            if to_show(now_s, shown_s=last_s, heartbeat_s=10.0, spool_id=each)
+        ]
+        shown_s |= dict.fromkeys(due, now_s)
+        copies.append(len(due))
+    assert copies[-10:] == [100] * 10
 
-    def turns(at_s: float) -> list[int]:
-        return [shown_turn(at_s, heartbeat_s=10.0, spool_id=each) for each in agents]
 
-    seconds = [turns(1_000.0 + 0.75 * step) for step in range(21)]
-    begun = [sum(b > a for a, b in zip(before, after, strict=True)) for before, after in pairwise(seconds)]
-    assert begun == [100] * 20
-    assert [b - a for a, b in zip(seconds[0], seconds[20], strict=True)] == [2] * 1_000
+@pytest.mark.parametrize(("shown_s", "shown"), [(104.0, False), (101.0, True)])
+def test_a_short_wait_causes_no_copy(shown_s: float, shown: bool) -> None:
+    assert to_show(106.0, shown_s=shown_s, heartbeat_s=10.0, spool_id=UUID(int=0)) == shown
 
 
 def test_with_short_heartbeats_a_frame_goes_ahead_within_one() -> None:

@@ -172,6 +172,16 @@ async def test_a_heartbeat_opens_the_window_of_an_agent_that_has_nothing_more_to
     assert (link_of(first).window, link_of(second).window) == (world.ingest.window, None)
 
 
+async def test_while_the_store_is_away_a_heartbeat_opens_the_window_of_who_has_come_back(
+    world: World,
+) -> None:
+    first, *_ = await connected(world)
+    world.ingest.missed()
+    send(world, first, 1, more=True)
+    world.turns.beat(first)
+    assert link_of(first).window == world.ingest.window
+
+
 async def test_who_leaves_gives_up_its_turn_and_its_place(world: World) -> None:
     sessions = await connected(world)
     for session in sessions:

@@ -80,8 +80,8 @@ async def framed(pieces: Iterable[bytes | memoryview]) -> AsyncIterator[Any]:
 
     Its annotation wants ``bytes``, but asyncpg takes whatever has a buffer.
     """
-    breather = Breather()
     yield _HEADER
+    breather = Breather()
     for piece in pieces:
         await breather.pause()
         yield piece

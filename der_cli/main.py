@@ -6,7 +6,6 @@ import sys
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from der_cli.agents import agents
@@ -22,7 +21,7 @@ from der_cli.doctor.command import doctor
 from der_cli.events import ack, events
 from der_cli.fleet import fleet
 from der_cli.history import history
-from der_cli.screen import words
+from der_cli.screen import err, words
 from der_cli.sites import sites
 from der_cli.telemetry import telemetry
 from der_cli.usage import reword
@@ -56,7 +55,7 @@ class _Commands(HandsOn):
 
 
 def _say(message: str) -> None:
-    Console(stderr=True, highlight=False).print(Text.assemble(("Error: ", "red"), message), soft_wrap=True)
+    err().print(Text.assemble(("Error: ", "red"), message), soft_wrap=True)
 
 
 app = typer.Typer(

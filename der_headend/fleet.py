@@ -73,6 +73,10 @@ class Fleet:
         """Map a registration to the fleet. ``slots``: of its assets; an array of 64-bit numbers is not copied."""
         return Binding(np.asarray(slots, np.int64), self._layout(tuple(signals)))
 
+    def slots_of(self, site_id: UUID) -> Integers:
+        """Of a site's assets, in order of their ids; the array is the inventory's own, and not to be changed."""
+        return np.asarray(self.inventory.places_of(site_id), np.int64)
+
     def apply(self, samples: Sequence[Rows], arrived: Sequence[Integers]) -> None:
         """Take over the values of each sample for whose asset there is nothing newer yet.
 

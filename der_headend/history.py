@@ -166,7 +166,7 @@ class TelemetryHistory:
         start_us, end_us = _span(request, self._clock.now())
         found = await self._store.site_history(
             SiteHistoryQuery(
-                slots=np.array([self._fleet.slot_of[asset.id] for asset in members], np.int64),
+                slots=self._fleet.slots_of(site_id),
                 capacity_mwhr=np.array([asset.capacity_mwhr for asset in members], np.float64),
                 start_us=start_us,
                 end_us=end_us,

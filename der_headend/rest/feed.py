@@ -143,6 +143,5 @@ def _slots(services: Services, watch: Watch) -> NDArray[np.int64]:
         outside = watch.site_id not in (None, fleet.assets[slot].site_id)
         return np.array([] if outside else [slot], np.int64)
     if watch.site_id is not None:
-        members = fleet.inventory.assets_of(fleet.inventory.known_site(watch.site_id).id)
-        return np.array([fleet.slot_of[asset.id] for asset in members], np.int64)
+        return fleet.slots_of(fleet.inventory.known_site(watch.site_id).id)
     return np.arange(len(fleet.assets))

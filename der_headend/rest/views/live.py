@@ -81,7 +81,7 @@ class Live:
     def site(self, site: Site, *, with_assets: bool = True) -> Iterator[Text]:
         """A site, what those of its assets that are heard are together, and each of all if asked for, in pieces."""
         members = self.fleet.inventory.assets_of(site.id)
-        slots = np.array([self.fleet.slot_of[asset.id] for asset in members], np.int64)
+        slots = self.fleet.slots_of(site.id)
         pieces = np.split(slots, range(ASSETS_AT_ONCE, len(slots), ASSETS_AT_ONCE))
         sums = Sums(self.fleet, oldest_us=(self.clock.now().timestamp() - STALE_AFTER_S) * 1e6)
         for piece in pieces:

@@ -32,6 +32,7 @@ def measure(run: Run) -> None:
     for_s = run.pick(run.options.duration_s, full=60.0, quick=8.0)
     path = fleet.inventory(run, assets=assets)
     database = Database(run)
+    database.in_use_for_long()
     headend = Headend(run, inventory=dispatches.with_target(path), database=database)
     target = dispatches.Target(run, headend)
     target.until_active_ms(times=20)

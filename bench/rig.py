@@ -20,6 +20,7 @@ from kit.processes import REPOSITORY, Program, free_port
 POSTGRES = {
     "shared_buffers": "2GB",
     "max_wal_size": "8GB",
+    "min_wal_size": "8GB",
     "checkpoint_timeout": "15min",
     "maintenance_work_mem": "1GB",
 }
@@ -27,6 +28,7 @@ POSTGRES = {
 
 T = TypeVar("T")
 
+_WAL_FILES = 300
 _START_S = 300.0
 _STOP_S = 60.0
 _POLL_S = 0.1
@@ -45,6 +47,20 @@ class Database:
         folder = Path(str(self.value("show data_directory")))
         self.pid = int((folder / "postmaster.pid").read_text().split()[0])
         run.say(f"PostgreSQL on port {server.port}, fsync {self.value('show fsync')}, {POSTGRES}")
+
+    def in_use_for_long(self) -> None:
+        """Have it as one that has been written to for days: the files of its log are there, to be used again.
+
+        A new one makes them as it needs them, 16 MiB of zeros each, and whoever commits waits for that.
+        """
+
+        async def fill(connection: asyncpg.Connection) -> None:
+            for _ in range(_WAL_FILES):
+                await connection.execute("select pg_logical_emit_message(false, 'bench', '')")
+                await connection.execute("select pg_switch_wal()")
+            await connection.execute("checkpoint")
+
+        self.use(fill)
 
     def value(self, sql: str, *arguments: Any) -> Any:
         """The first value of a query's first row."""

@@ -29,6 +29,7 @@ from der_headend.ports import Batch, Rows
 from der_headend.store.postgres import PostgresStore
 from der_runtime.clock import SystemClock
 from der_runtime.inventory_file import load_inventory
+from der_runtime.right_of_way import RightOfWay
 
 TITLE = "Reads: a page of assets, a day of one asset"
 
@@ -62,7 +63,10 @@ async def _load(run: Run, database: Database, inventory: Path, begin: datetime, 
     """Write the samples, and make all their buckets."""
     states = {"status": list(STATUS_STATES)}
     known = load_inventory(inventory)
-    store = PostgresStore(database.url, inventory=known, states=states, clock=SystemClock())
+    clock = SystemClock()
+    store = PostgresStore(
+        database.url, inventory=known, states=states, right_of_way=RightOfWay(clock), clock=clock
+    )
     await store.open()
     try:
         await _set_back(database.url, begin)

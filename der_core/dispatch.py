@@ -214,6 +214,15 @@ class Dispatch:
         """Whether it is a site's, and how it is split is not known yet."""
         return self.target is Target.SITE and all(a.mw is None for a in self.allocations)
 
+    @property
+    def awaits_answer(self) -> bool:
+        """Whether an agent was told of it, or to end it, and has not answered yet."""
+        cancelling = self.cancel_requested_at is not None
+        return any(
+            a.state is State.SENT or (cancelling and a.agent_id is not None and not a.state.final)
+            for a in self.allocations
+        )
+
     def allocation(self, asset_id: UUID) -> Allocation | None:
         """The part of one asset, if it has one."""
         return next((a for a in self.allocations if a.asset_id == asset_id), None)

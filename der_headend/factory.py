@@ -40,6 +40,7 @@ from der_runtime.inventory_file import find_inventory
 from der_runtime.inventory_loading import load_unless_stopped
 from der_runtime.logs import get_logger
 from der_runtime.open_files import raise_open_files_limit
+from der_runtime.right_of_way import RightOfWay
 from der_runtime.settings import SettingsInvalid, refuse_exposed
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ async def build(settings: HeadendSettings, stop: asyncio.Event) -> Headend | Non
     fleet = Fleet(inventory)
     clock = SystemClock()
     alarms, announcements = Alarms(), Announcements()
-    store = _store(settings, fleet, clock)
+    right_of_way = RightOfWay(clock)
+    store = _store(settings, fleet, right_of_way, clock)
 
     def tell_stored(spool_id: UUID, through_seq: int) -> None:
         if (session := sessions.of_spool(spool_id)) is not None:
@@ -103,7 +105,7 @@ async def build(settings: HeadendSettings, stop: asyncio.Event) -> Headend | Non
         tell_stored=tell_stored,
         ask_again=ask_again,
     )
-    turns = Turns(ingest=ingest, clock=clock)
+    turns = Turns(ingest=ingest, right_of_way=right_of_way, clock=clock)
     sessions = Sessions(fleet=fleet, clock=clock, changed=session_changed, closed=session_closed)
     dispatcher = Dispatcher(
         fleet=fleet,
@@ -112,6 +114,7 @@ async def build(settings: HeadendSettings, stop: asyncio.Event) -> Headend | Non
         journal=store,
         store=store.dispatches,
         later=ingest,
+        right_of_way=right_of_way,
         clock=clock,
         weighting=settings.split_weighting,
     )
@@ -144,6 +147,7 @@ async def build(settings: HeadendSettings, stop: asyncio.Event) -> Headend | Non
             admissions=admissions,
             ingest=ingest,
             turns=turns,
+            right_of_way=right_of_way,
             dispatches=dispatcher.tally,
             announcements=announcements,
             store=store,
@@ -221,7 +225,9 @@ async def _inventory(path: Path, stop: asyncio.Event) -> Inventory | None:
     return inventory
 
 
-def _store(settings: HeadendSettings, fleet: Fleet, clock: Clock) -> "MemoryStore | PostgresStore":
+def _store(
+    settings: HeadendSettings, fleet: Fleet, right_of_way: RightOfWay, clock: Clock
+) -> "MemoryStore | PostgresStore":
     if settings.database_url is None:
         return MemoryStore(assets=len(fleet.assets), history_samples=settings.history_samples)
     # Alembic and SQLAlchemy are a quarter of the time a headend takes to start, and in memory it needs neither.
@@ -231,6 +237,7 @@ def _store(settings: HeadendSettings, fleet: Fleet, clock: Clock) -> "MemoryStor
         settings.database_url,
         inventory=fleet.inventory,
         states=fleet.states,
+        right_of_way=right_of_way,
         clock=clock,
         retention=Retention(
             samples=timedelta(days=settings.retention_days),

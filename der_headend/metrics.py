@@ -42,6 +42,7 @@ from der_headend.sessions import (
 )
 from der_headend.turns import Turns
 from der_runtime.clock import Clock
+from der_runtime.right_of_way import RightOfWay
 
 _ENDS = tuple(state for state in State if state.final)
 _CLOSED = {
@@ -67,6 +68,7 @@ class HeadendMetrics(Collector):
         admissions: Admissions,
         ingest: Ingest,
         turns: Turns,
+        right_of_way: RightOfWay,
         dispatches: Tally,
         announcements: Announcements,
         store: StoreLife,
@@ -81,6 +83,7 @@ class HeadendMetrics(Collector):
         self._admissions = admissions
         self._ingest = ingest
         self._turns = turns
+        self._right_of_way = right_of_way
         self._dispatches = dispatches
         self._announcements = announcements
         self._store = store
@@ -179,6 +182,11 @@ class HeadendMetrics(Collector):
             "der_agents_waiting",
             "Connected agents that wait for their turn to be told what is stored, and so to send on",
             self._turns.waiting,
+        )
+        yield _counter(
+            "der_gave_way_seconds",
+            "Time in which samples waited while a command was under way, in seconds",
+            self._right_of_way.given_s,
         )
         yield _counter(
             "der_agent_records_dropped",

@@ -7,6 +7,8 @@ room for it, in the agents' spools: an agent is told what is stored of it, which
 before it in the row may send has come. As only a few are on their turn at a time, one that has said that more is
 waiting is lent a larger window for it than all could have. One that has not may have nothing to send: its turn lasts
 until grpc has taken the message, which it says through the same queue.
+
+While a command is under way hardly anybody is called, so that the queue is short when its answer comes.
 """
 
 from collections import OrderedDict
@@ -16,6 +18,7 @@ from functools import partial
 from der_headend.ingest import LARGEST_WINDOW, Ingest
 from der_headend.sessions import Session
 from der_runtime.clock import Clock
+from der_runtime.right_of_way import RightOfWay
 
 AT_ONCE_ROWS = 20_000
 """So many samples may be on their way from agents on their turn; the headend takes them in within ``PASSING_S``."""
@@ -25,6 +28,9 @@ PASSING_S = 0.075
 AT_MOST_ROWS = 2 * AT_ONCE_ROWS
 """So many may be on their way where agents are far: beyond ``AT_ONCE_ROWS`` they are called at the pace of so many per
 ``PASSING_S``, for what is on its way for longer does not wait here."""
+
+GIVING_WAY_ROWS = 1_000
+"""So many may be on their way while a command is under way: they take a few milliseconds."""
 
 LENT_ROWS = 1_000
 """So many samples an agent may send in its turn, if its window is not larger: large messages cost less than many."""
@@ -49,8 +55,9 @@ class _Turn:
 class Turns:
     """Who is told when how far its spool is stored. ``ingest`` knows how far that is."""
 
-    def __init__(self, *, ingest: Ingest, clock: Clock) -> None:
+    def __init__(self, *, ingest: Ingest, right_of_way: RightOfWay, clock: Clock) -> None:
         self._ingest = ingest
+        self._right_of_way = right_of_way
         self._clock = clock
         self._waiting: OrderedDict[Session, None] = OrderedDict()
         self._turns: OrderedDict[Session, _Turn] = OrderedDict()
@@ -123,6 +130,8 @@ class Turns:
             self._paced_s = min(max(self._paced_s, now_s - PASSING_S) + takes_s, now_s + PASSING_S)
 
     def _may_call(self, now_s: float) -> bool:
+        if self._right_of_way.taken():
+            return self._rows < GIVING_WAY_ROWS
         return self._rows < AT_ONCE_ROWS or (self._rows < AT_MOST_ROWS and now_s >= self._paced_s)
 
     def _call(self, session: Session, now_s: float) -> _Turn:

@@ -7,14 +7,20 @@ milliseconds in each would let through some hundred messages a second.
 import asyncio
 from time import perf_counter
 
+from der_runtime.right_of_way import RightOfWay
+
 _IDLE_S = 0.000_01
 """A turn of the loop that takes no longer had nothing to do: one such takes 1 to 3 µs, to take one message 40 µs."""
 
 
 class Breather:
-    """For some work that begins now; ``begin`` says that it goes on after it had to wait."""
+    """For some work that begins now; ``begin`` says that it goes on after it had to wait.
 
-    def __init__(self) -> None:
+    ``right_of_way``: of commands, for which it waits; ``None`` where there are none yet.
+    """
+
+    def __init__(self, right_of_way: RightOfWay | None) -> None:
+        self._right_of_way = right_of_way
         self.begin()
 
     def begin(self) -> None:
@@ -30,4 +36,6 @@ class Breather:
             before_s, now_s = now_s, perf_counter()
             if now_s - before_s < _IDLE_S:
                 break
+        if self._right_of_way is not None:
+            await self._right_of_way.free()
         self.begin()

@@ -24,6 +24,7 @@ from der_headend.ports import DispatchQuery, DispatchStore, Page, WriteBehind
 from der_headend.timeline import Timeline
 from der_runtime.clock import Clock
 from der_runtime.logs import get_logger
+from der_runtime.right_of_way import RightOfWay
 
 ENDED_KEPT = 1000
 NOT_STORED_YET = "the database is away: this record is kept in memory and will be stored when it is back"
@@ -41,12 +42,14 @@ class Records:
         announcements: Announcements,
         store: DispatchStore,
         later: WriteBehind,
+        right_of_way: RightOfWay,
         clock: Clock,
     ) -> None:
         self._fleet = fleet
         self._announcements = announcements
         self._store = store
         self._later = later
+        self._right_of_way = right_of_way
         self._clock = clock
         self.tally = Tally()
         self._open: dict[UUID, Dispatch] = {}
@@ -118,6 +121,7 @@ class Records:
         if not stored:
             self._later.dispatch(record)
         self._announcements.announce(record)
+        (self._right_of_way.begin if record.awaits_answer else self._right_of_way.end)(record.id)
         for changed in self._waiting.get(record.id, ()):
             changed.set()
 

@@ -38,6 +38,7 @@ from der_headend.ports import Cancellation, DispatchQuery, DispatchStore, Journa
 from der_headend.sessions import Session, Sessions
 from der_runtime.clock import Clock
 from der_runtime.logs import get_logger
+from der_runtime.right_of_way import RightOfWay
 
 UNSTORED_DISPATCHES = 10_000
 GONE_AFTER_S = 3600.0
@@ -59,6 +60,7 @@ class Dispatcher:
         journal: Journal,
         store: DispatchStore,
         later: WriteBehind,
+        right_of_way: RightOfWay,
         clock: Clock,
         weighting: Weighting = Weighting.CAPACITY,
     ) -> None:
@@ -68,10 +70,16 @@ class Dispatcher:
         self._clock = clock
         self._weighting = weighting
         self._records = Records(
-            fleet=fleet, announcements=announcements, store=store, later=later, clock=clock
+            fleet=fleet,
+            announcements=announcements,
+            store=store,
+            later=later,
+            right_of_way=right_of_way,
+            clock=clock,
         )
         self.tally = self._records.tally
         self._later = later
+        self._right_of_way = right_of_way
         self._ahead = WriteAhead(journal=journal, later=later)
         self._expiry = Timers(clock=clock, due=self._expire)
         self._gone = Timers(clock=clock, due=self._give_up)
@@ -111,6 +119,7 @@ class Dispatcher:
             planning.refuse_by_soc(request, meant, fleet=self._fleet, sessions=self._sessions)
             record = new_dispatch(request, meant, dispatch_id=dispatch_id, now=self._clock.now())
             self._submitting.add(dispatch_id)
+            self._right_of_way.begin(dispatch_id)
             try:
                 stored = await self._stored(record)
             finally:

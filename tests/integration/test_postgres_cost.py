@@ -1,5 +1,6 @@
 """What a commit costs the database, as a number of statements: the same for one row and for thousands."""
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
@@ -10,11 +11,14 @@ import pytest
 from asyncpg.pool import PoolConnectionProxy
 
 from der_headend.ports import Batch, Rows
+from der_runtime.clock import ManualClock
+from der_runtime.right_of_way import RightOfWay
 from kit import records
 from kit.postgres_store import database, new_store
 
 START_US = 1_767_225_600_000_000
 FLEET = 100
+DEADLINE_S = 30.0
 
 
 @pytest.fixture
@@ -85,6 +89,32 @@ async def test_a_dispatch_on_its_way_to_its_agent_waits_for_one_statement(
     await store.commit(Batch(dispatches={record.id: record}))
     assert len(statements) == 1
     assert await store.dispatches.get(record.id) == record
+    await store.close()
+
+
+async def test_samples_wait_while_a_command_is_under_way_and_its_record_does_not(url: str) -> None:
+    class Watched(RightOfWay):
+        waited_for = asyncio.Event()
+
+        async def free(self) -> None:
+            if self.taken():
+                self.waited_for.set()
+            await super().free()
+
+    clock = ManualClock()
+    right_of_way = Watched(clock)
+    store = new_store(url, assets=FLEET, right_of_way=right_of_way)
+    await store.open()
+    right_of_way.begin("a command")
+    committing = asyncio.create_task(store.commit(batch(FLEET, 1)))
+    async with asyncio.timeout(DEADLINE_S):
+        await right_of_way.waited_for.wait()
+        record = records.dispatch(0)
+        await store.commit(Batch(dispatches={record.id: record}))
+        assert not committing.done()
+        right_of_way.end("a command")
+        clock.advance(1.0)
+        await committing
     await store.close()
 
 

@@ -10,6 +10,7 @@ from der_core.lifecycle import State, Transition
 from der_headend.ports import Batch, HistoryQuery, SessionRecord
 from der_headend.store.postgres import PostgresStore
 from der_runtime.clock import ManualClock
+from der_runtime.right_of_way import RightOfWay
 from kit import records
 from kit.postgres_store import FOR_EVER, database, inventory, new_store
 from kit.records import A, B, rows
@@ -132,8 +133,14 @@ async def test_text_that_postgres_cannot_hold_does_not_stop_the_batch(store: Pos
 
 async def test_codes_of_states_mean_the_same_after_a_restart_with_another_vocabulary(url: str) -> None:
     def opened(names: list[str]) -> PostgresStore:
+        clock = ManualClock()
         return PostgresStore(
-            url, inventory=inventory(), states={"status": names}, clock=ManualClock(), retention=FOR_EVER
+            url,
+            inventory=inventory(),
+            states={"status": names},
+            right_of_way=RightOfWay(clock),
+            clock=clock,
+            retention=FOR_EVER,
         )
 
     first = opened(["idle", "fault"])

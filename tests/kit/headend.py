@@ -25,6 +25,7 @@ from der_headend.sessions import Session, Sessions
 from der_headend.store.memory import MemoryStore
 from der_headend.turns import Turns
 from der_runtime.clock import ManualClock
+from der_runtime.right_of_way import RightOfWay
 from der_wire._gen import agent_link_pb2 as pb
 
 SITE = UUID("6ba7b810-9dad-11d1-80b4-00c04fd430c8")
@@ -133,7 +134,8 @@ class World:
             ask_again=self.asked_again.append,
             room_rows=room_rows,
         )
-        self.turns = Turns(ingest=self.ingest, clock=self.clock)
+        self.right_of_way = RightOfWay(self.clock)
+        self.turns = Turns(ingest=self.ingest, right_of_way=self.right_of_way, clock=self.clock)
         self.sessions = Sessions(
             fleet=self.fleet,
             clock=self.clock,
@@ -161,6 +163,7 @@ class World:
             journal=self.journal,
             store=self.store.dispatches,
             later=self.ingest,
+            right_of_way=self.right_of_way,
             clock=self.clock,
         )
         self.link = AgentLink(

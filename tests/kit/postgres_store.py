@@ -9,6 +9,7 @@ from der_core.signals import STATUS_STATES
 from der_headend.store.postgres import PostgresStore, Retention
 from der_headend.store.postgres.layout import SMALL_FLEET
 from der_runtime.clock import Clock, SystemClock
+from der_runtime.right_of_way import RightOfWay
 from kit.postgres import TEMPLATE, PostgresServer, shared_server
 from kit.stores import ASSETS
 
@@ -44,13 +45,16 @@ def new_store(
     assets: int = ASSETS,
     patience_s: float = 5.0,
     small_fleet: int = SMALL_FLEET,
+    right_of_way: RightOfWay | None = None,
 ) -> PostgresStore:
     """A store that is still to be opened."""
+    clock = clock or SystemClock()
     return PostgresStore(
         url,
         inventory=inventory(assets),
         states={"status": list(STATUS_STATES)},
-        clock=clock or SystemClock(),
+        right_of_way=right_of_way or RightOfWay(clock),
+        clock=clock,
         retention=retention,
         patience_s=patience_s,
         small_fleet=small_fleet,

@@ -54,6 +54,38 @@ async def test_a_site_dispatch_goes_whole_to_its_gateway_and_follows_its_reports
     assert not now.clamped
 
 
+async def test_a_command_has_the_right_of_way_from_its_record_to_the_answer_of_its_agent() -> None:
+    began: list[bool] = []
+
+    class Watched(MemoryStore):
+        async def commit(self, batch: Batch) -> None:
+            began.append(world.right_of_way.taken())
+            await super().commit(batch)
+
+    world = World(store=Watched(assets=4, history_samples=10_000))
+    session = await world.connect(gateway())
+    began.clear()
+    record = await world.dispatcher.submit(DispatchRequest(mw=12.0, site_id=SITE))
+    assert began == [True]
+    assert world.right_of_way.taken()
+    shares = {A: 7.2, B: 2.4, C: 2.4}
+    world.dispatcher.reported(session, says(world, record.id, State.ACKNOWLEDGED, shares))
+    assert not world.right_of_way.taken()
+    world.dispatcher.reported(session, says(world, record.id, State.ACTIVE, shares))
+    assert not world.right_of_way.taken()
+    await world.dispatcher.cancel(record.id)
+    assert world.right_of_way.taken()
+    world.dispatcher.reported(session, says(world, record.id, State.CANCELLED, shares))
+    assert not world.right_of_way.taken()
+
+
+async def test_what_waits_for_its_agent_has_no_right_of_way() -> None:
+    world = World()
+    record = await world.dispatcher.submit(DispatchRequest(mw=12.0, site_id=SITE))
+    assert record.state is State.QUEUED
+    assert not world.right_of_way.taken()
+
+
 async def test_an_asset_named_with_a_site_is_dispatched_alone() -> None:
     world = World()
     session = await world.connect(gateway())

@@ -38,6 +38,7 @@ def scraped(world: World) -> dict[str, float]:
             admissions=world.admissions,
             ingest=world.ingest,
             turns=world.turns,
+            right_of_way=world.right_of_way,
             dispatches=world.dispatcher.tally,
             announcements=world.announcements,
             store=world.store,
@@ -116,6 +117,14 @@ async def test_agents_that_wait_for_their_turn_are_counted(monkeypatch: pytest.M
     monkeypatch.setattr(turns, "WAITING_ROWS", 1)
     world.turns.beat(session)
     assert scraped(world)["der_agents_waiting"] == 0
+
+
+async def test_how_long_samples_gave_way_to_commands() -> None:
+    world = World()
+    world.right_of_way.begin("a command")
+    world.clock.advance(0.1)
+    world.right_of_way.end("a command")
+    assert scraped(world)["der_gave_way_seconds_total"] == pytest.approx(0.1)
 
 
 async def test_sessions_and_heartbeats() -> None:

@@ -241,3 +241,20 @@ async def test_a_turn_comes_with_a_larger_window_until_the_agent_has_caught_up(
     await world.ingest.flush()
     assert (link_of(first).told_seq, link_of(first).window) == (8, world.ingest.window)
     assert {link_of(session).window for session in others} == {None}
+
+
+async def test_while_a_command_is_under_way_a_few_are_called_and_then_all(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "GIVING_WAY_ROWS", 1)
+    sessions = await connected(world)
+    for session in sessions:
+        send(world, session, 1, 2, more=True)
+    world.right_of_way.begin("a command")
+    await world.ingest.flush()
+    assert told(sessions) == [2, 0, 0, 0, 0, 0]
+    send(world, sessions[0], 3, 4, more=True)
+    assert told(sessions) == [2, 2, 0, 0, 0, 0]
+    world.right_of_way.end("a command")
+    send(world, sessions[1], 3, 4, more=True)
+    assert told(sessions) == [2, 2, 2, 2, 2, 0]

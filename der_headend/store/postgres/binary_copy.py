@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from der_runtime.breather import Breather
+from der_runtime.right_of_way import RightOfWay
 
 Record = NDArray[np.void]
 
@@ -70,18 +71,20 @@ class RowFormat:
         return np.frombuffer(body, self._type)
 
 
-def chunks(parts: Iterable[Record]) -> AsyncIterator[Any]:
+def chunks(parts: Iterable[Record], right_of_way: RightOfWay) -> AsyncIterator[Any]:
     """What to hand to ``copy_to_table`` as its source: rows of any formats, each part made when its turn comes."""
-    return framed(piece for part in parts for piece in _pieces(part.view(np.uint8).data))
+    return framed((piece for part in parts for piece in _pieces(part.view(np.uint8).data)), right_of_way)
 
 
-async def framed(pieces: Iterable[bytes | memoryview]) -> AsyncIterator[Any]:
+async def framed(
+    pieces: Iterable[bytes | memoryview], right_of_way: RightOfWay | None = None
+) -> AsyncIterator[Any]:
     """What to hand to ``copy_to_table`` as its source: rows that are in the format already, a piece at a time.
 
     Its annotation wants ``bytes``, but asyncpg takes whatever has a buffer.
     """
     yield _HEADER
-    breather = Breather()
+    breather = Breather(right_of_way)
     for piece in pieces:
         await breather.pause()
         yield piece

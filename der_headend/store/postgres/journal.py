@@ -27,6 +27,7 @@ from der_headend.store.postgres.rollups import ONE_MINUTE_US, Rollups
 from der_runtime.breather import Breather
 from der_runtime.clock import Clock
 from der_runtime.logs import get_logger
+from der_runtime.right_of_way import RightOfWay
 
 HEARTBEATS = "heartbeats"
 _BIGINT_MAX = 2**63 - 1
@@ -49,6 +50,7 @@ class PostgresJournal:
         catalogue: Catalogue,
         partitions: Partitions,
         rollups: Rollups,
+        right_of_way: RightOfWay,
         clock: Clock,
         writer_id: UUID,
     ) -> None:
@@ -57,6 +59,7 @@ class PostgresJournal:
         self._catalogue = catalogue
         self._partitions = partitions
         self._rollups = rollups
+        self._right_of_way = right_of_way
         self._clock = clock
         self._writer_id = writer_id
         self._tried: dict[int, tuple[Batch, UUID]] = {}
@@ -100,7 +103,7 @@ class PostgresJournal:
         # The batch is held on to until its outcome is known, so no other can have its identity meanwhile.
         _, batch_id = self._tried.setdefault(id(batch), (batch, uuid4()))
         kept: list[Rows] = []
-        breather = Breather()
+        breather = Breather(self._right_of_way)
         for rows in samples.gathered(batch.rows, self._catalogue.keys):
             kept += self._kept(rows)
             await breather.pause()
@@ -137,7 +140,10 @@ class PostgresJournal:
         turned = (rows.part(next(self._directions)) for rows in kept)
         records = (record for rows in turned for record in samples.encode(rows, self._catalogue))
         await connection.copy_to_table(
-            samples.TABLE, source=chunks(records), columns=samples.COLUMNS, format="binary"
+            samples.TABLE,
+            source=chunks(records, self._right_of_way),
+            columns=samples.COLUMNS,
+            format="binary",
         )
         await self._rollups.note_late(connection, kept)
 

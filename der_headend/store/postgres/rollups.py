@@ -47,6 +47,7 @@ from der_headend.store.postgres.samples import TABLE
 from der_headend.store.postgres.tally import ROWS_AT_ONCE, Finished, Tally
 from der_runtime.breather import Breather
 from der_runtime.clock import Clock
+from der_runtime.right_of_way import RightOfWay
 
 ONE_MINUTE_US, FIVE_MINUTES_US = 60_000_000, 300_000_000
 TABLES = {ONE_MINUTE_US: "rollup_1m", FIVE_MINUTES_US: "rollup_5m"}
@@ -80,12 +81,14 @@ class Rollups:
         database: Database,
         catalogue: Catalogue,
         partitions: Partitions,
+        right_of_way: RightOfWay,
         clock: Clock,
         writer_id: UUID,
     ) -> None:
         self._database = database
         self._catalogue = catalogue
         self._partitions = partitions
+        self._right_of_way = right_of_way
         self._clock = clock
         self._writer_id = writer_id
         self._tally: Tally | None = None
@@ -139,7 +142,7 @@ class Rollups:
             self._reopened_us |= dict.fromkeys(many, microseconds(self._clock.now()))
         rest = ~np.isin(windows, many)
         if rest.any():
-            await _put_late(connection, [_late(windows[rest], self._catalogue.keys[slots[rest]])])
+            await self._put_late(connection, [_late(windows[rest], self._catalogue.keys[slots[rest]])])
 
     async def keep_up(self, now: datetime) -> None:
         """Make all buckets that can be made by now."""
@@ -183,7 +186,7 @@ class Rollups:
             minutes = np.unique(np.concatenate([buckets.begins_us for buckets in some]))
             await self._partitions.provide(self._database, table, map(moment, minutes.tolist()))
             async with self._database.transaction(limit_s=_WRITE_S) as connection:
-                await _copy(connection, table, some)
+                await self._copy(connection, table, some)
 
     async def _count(self, samples: Sequence[Rows]) -> None:
         """Add samples that were stored to the buckets in memory."""
@@ -196,7 +199,7 @@ class Rollups:
             )
         self._tally.passed(self._through_us)  # what is older was noted as late, and is made from samples
         now = self._clock.now()
-        breather = Breather()
+        breather = Breather(self._right_of_way)
         for rows in samples:
             self._pace.note(rows.timestamps_us, now)
             self._newest_us = max(self._newest_us, int(rows.timestamps_us.max()))
@@ -234,7 +237,7 @@ class Rollups:
             await connection.execute(_SQL["advance"], through)
             await connection.execute(_SQL["open_windows"], unmade)
             if late:
-                await _put_late(connection, late)
+                await self._put_late(connection, late)
         if self._tally is not None:
             self._tally.passed(microseconds(through))
 
@@ -315,19 +318,19 @@ class Rollups:
         for width_us, table in TABLES.items():
             await self._partitions.provide(self._database, table, [begins])
             made = gather(samples.keys, samples.timestamps_us, samples.values, width_us)
-            await _copy(connection, table, [made])
+            await self._copy(connection, table, [made])
 
+    async def _put_late(self, connection: Connection, late: Iterable[Record]) -> None:
+        source = chunks(late, self._right_of_way)
+        await connection.copy_to_table(
+            "rollup_late", source=source, columns=("begins", "asset"), format="binary"
+        )
 
-async def _put_late(connection: Connection, late: Iterable[Record]) -> None:
-    columns = ("begins", "asset")
-    await connection.copy_to_table("rollup_late", source=chunks(late), columns=columns, format="binary")
-
-
-async def _copy(connection: Connection, table: str, parts: Iterable[Buckets]) -> None:
-    columns = ("at", "asset", "stats")
-    await connection.copy_to_table(
-        table, source=chunks(map(_encode, parts)), columns=columns, format="binary"
-    )
+    async def _copy(self, connection: Connection, table: str, parts: Iterable[Buckets]) -> None:
+        source = chunks(map(_encode, parts), self._right_of_way)
+        await connection.copy_to_table(
+            table, source=source, columns=("at", "asset", "stats"), format="binary"
+        )
 
 
 def _before(samples: Sequence[Rows], through_us: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -29,6 +29,7 @@ from der_headend.store.postgres.url import check_url, is_local, shown
 from der_runtime.clock import Clock
 from der_runtime.failure import StartFailed
 from der_runtime.logs import get_logger
+from der_runtime.right_of_way import RightOfWay
 
 READ_S = 5.0
 COMMIT_SMALL_S = 5.0
@@ -68,6 +69,7 @@ class PostgresStore:
         *,
         inventory: Inventory,
         states: dict[str, list[str]],
+        right_of_way: RightOfWay,
         clock: Clock,
         retention: Retention | None = None,
         patience_s: float = PATIENCE_S,
@@ -98,6 +100,7 @@ class PostgresStore:
             database=self._upkeep,
             catalogue=self._catalogue,
             partitions=self._partitions,
+            right_of_way=right_of_way,
             clock=clock,
             writer_id=writer_id,
         )
@@ -108,6 +111,7 @@ class PostgresStore:
             catalogue=self._catalogue,
             partitions=self._partitions,
             rollups=self._rollups,
+            right_of_way=right_of_way,
             clock=clock,
             writer_id=writer_id,
         )

@@ -1,0 +1,64 @@
+"""Commands go before work that can wait, of which there may be more than can be done.
+
+A command is under way from when it is asked for until its answer has come: a few hundredths of a second, most of which
+are spent behind other work, on the event loop and in the database. So whoever has much to do looks here before the
+next piece, and waits while a command is under way. What waits is not starved: each command has the right of way for
+``LONGEST_S`` at most, for an answer that takes longer is not made faster here; and if they come one after another, all
+else has half of the time.
+"""
+
+from collections.abc import Hashable
+
+from der_runtime.clock import Clock
+
+LONGEST_S = 0.25
+_LOOK_S = 0.005
+
+
+class RightOfWay:
+    """Who has it, and whether."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._until_s: dict[Hashable, float] = {}
+        self._looked_s = clock.monotonic()
+        self._left_s = LONGEST_S
+        self.given_s = 0.0
+        """For how long it was taken, in all."""
+
+    def begin(self, command: Hashable) -> None:
+        """A command is under way; nothing changes if it was already."""
+        self._look()
+        self._until_s.setdefault(command, self._looked_s + LONGEST_S)
+
+    def end(self, command: Hashable) -> None:
+        """Its answer has come, or none will; nothing happens if it was not under way."""
+        if command in self._until_s:
+            self._look()
+            self._until_s.pop(command, None)
+
+    def taken(self) -> bool:
+        """Whether what can wait should."""
+        if not self._until_s:
+            return False
+        self._look()
+        return bool(self._until_s) and self._left_s > 0
+
+    async def free(self) -> None:
+        """Wait until it is not taken."""
+        while self.taken():
+            await self._clock.sleep_until(self._clock.monotonic() + _LOOK_S)
+
+    def _look(self) -> None:
+        """Bring what is left of its time up to date: it goes down while a command is under way, and else up."""
+        now_s = self._clock.monotonic()
+        passed_s, self._looked_s = now_s - self._looked_s, now_s
+        if self._until_s and self._left_s > 0:
+            given_s = min(passed_s, self._left_s)
+            self._left_s -= given_s
+            self.given_s += given_s
+        else:
+            self._left_s = min(self._left_s + passed_s, LONGEST_S)
+        # In the order in which they began, so the first is over first.
+        while self._until_s and self._until_s[oldest := next(iter(self._until_s))] <= now_s:
+            del self._until_s[oldest]

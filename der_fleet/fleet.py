@@ -15,7 +15,7 @@ from typing import TypeVar
 from der_core.assets import Asset, AssetType
 from der_core.signals import CATALOGUE
 from der_fleet.faults import Faults, without
-from der_fleet.gateway import Gateway
+from der_fleet.gateway import LOOKS, Gateway
 from der_fleet.plant import CORE_PLACES, OTHER_PLACES, PLANT_PLACES, Plant
 from der_fleet.tally import Tally
 from der_fleet.template import FrameTemplate
@@ -112,12 +112,13 @@ class Fleet:
         return self._clock.monotonic() - began_s
 
     async def beat(self) -> None:
-        """Have each agent send its heartbeat in its turn, for ever."""
-        parts = list(_parts(self._gateways, max(round(self._heartbeat_s / SLOT_S), 1)))
+        """Have each agent send its heartbeat when it is due, for ever."""
+        look_s = self._heartbeat_s / LOOKS
+        parts = list(_parts(self._gateways, max(round(look_s / SLOT_S), 1)))
         due_s = self._clock.monotonic()
         while True:
             for part in parts:
-                due_s += self._heartbeat_s / len(parts)
+                due_s += look_s / len(parts)
                 await self._clock.sleep_until(due_s)
                 now_s = self._clock.monotonic()
                 for gateway in part:
@@ -140,7 +141,7 @@ class Fleet:
                 asked_s = now_s
                 for gateway in self._gateways:
                     if gateway.waits_for_acknowledgement:
-                        gateway.beat(now_s)
+                        gateway.ask(now_s)
             return tally.records_acknowledged + tally.records_dropped == tally.records_generated
 
         await self._until(done, within_s, asyncio.Event())

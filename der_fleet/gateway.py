@@ -5,6 +5,7 @@ an agent acts when a frame is made for it, when something arrives, and when its 
 """
 
 import asyncio
+import math
 import random
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -40,6 +41,12 @@ from der_wire.rules import (
 )
 from edge_agent.decisions import Alarm
 from edge_agent.recollection import dispatch_note
+
+LOOKS = 4
+"""So often in each heartbeat it is looked at whether an agent's is due."""
+
+_DUE = 1 - 1 / (2 * LOOKS)
+"""The part of a heartbeat after which one is due at the next look, and so as often too early as too late."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,9 +104,11 @@ class Gateway:
         self._stopping = False
         self._away_s = 0.0
         self._heard_s = 0.0
+        self._beat_s = -math.inf
         self._clock_ahead_s = 0.0
         self._window = 0
         self._bundle = 1
+        self._beats_by_themselves = True
         self._shown_s = 0.0
         self._in_flight: deque[int] = deque()
         self._sent_seq = 0
@@ -138,22 +147,23 @@ class Gateway:
         self.writable()
 
     def beat(self, now_s: float) -> None:
-        """Send a heartbeat, or drop a link on which nothing was heard for too long; to be called every heartbeat."""
+        """Send a heartbeat if it is due, or drop a link on which nothing was heard for too long.
+
+        To be called ``LOOKS`` times in each heartbeat.
+        """
         stream = self._stream
         if stream is None:
             return
         patience_s = MISSED_HEARTBEATS * self._heartbeat_s if self.up else ANSWER_WITHIN_S
         if now_s - self._heard_s >= patience_s:
             self.drop(f"nothing heard from the headend for {patience_s:g} s")
-        elif self.up and stream.ready:
-            spool = self.spool
-            beat = pb.Heartbeat(
-                at_us=micros(self._clock.now()),
-                spooled_records=len(spool),
-                spooled_bytes=spool.held_bytes,
-                dropped_records=spool.dropped,
-            )
-            stream.send(pb.Uplink(heartbeat=beat).SerializeToString())
+        elif self.up and stream.ready and now_s - self._beat_s >= _DUE * self._heartbeat_s:
+            stream.send(self._heartbeat(now_s))
+
+    def ask(self, now_s: float) -> None:
+        """Have the headend say how far it is, by a heartbeat before its time."""
+        if self.up and self._stream is not None and self._stream.ready:
+            self._stream.send(self._heartbeat(now_s))
 
     def drop(self, reason: str) -> None:
         """End the link from this side."""
@@ -217,11 +227,12 @@ class Gateway:
         self._sent_seq = max(self._sent_seq, spool.first_seq - 1)
         while stream.ready and (together := self._next()):
             more = self._sent_seq < spool.last_seq
+            beat = b"" if more else self._heartbeat_beside_records()
             if len(together) == 1:
                 ((seq, body),) = together
-                stream.send(uplink_head(seq, len(body), more=more), body)
+                stream.send(beat + uplink_head(seq, len(body), more=more), body)
             else:
-                stream.send(bundle(together, more=more))
+                stream.send(beat + bundle(together, more=more))
 
     def ended(self, reason: str) -> None:
         """The link is over, or none could be had: come back later."""
@@ -274,12 +285,31 @@ class Gateway:
         self._clock_ahead_s = registered.clock_s - now_s
         self._window = registered.window
         self._bundle = max(registered.bundle, 1)
+        self._beats_by_themselves = registered.bundle == 0
+        self._beat_s = -math.inf
         self._in_flight.clear()
         self._sent_seq = registered.acknowledged_seq
         self.spool.acknowledge(registered.acknowledged_seq, now_s)
         if self._commands is not None:
             self._commands.registered()
         self.writable()
+
+    def _heartbeat(self, now_s: float) -> bytes:
+        self._beat_s = now_s
+        spool = self.spool
+        beat = pb.Heartbeat(
+            at_us=micros(self._clock.now()),
+            spooled_records=len(spool),
+            spooled_bytes=spool.held_bytes,
+            dropped_records=spool.dropped,
+        )
+        return pb.Uplink(heartbeat=beat).SerializeToString()
+
+    def _heartbeat_beside_records(self) -> bytes:
+        """What goes in front of the last records: a heartbeat, if half of its time has passed; else nothing."""
+        now_s = self._clock.monotonic()
+        early = self._beats_by_themselves or now_s - self._beat_s < self._heartbeat_s / 2
+        return b"" if early else self._heartbeat(now_s)
 
     def _acknowledged(self, told: pb.Acknowledgement) -> None:
         through_seq, in_flight = told.through_seq, self._in_flight

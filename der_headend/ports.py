@@ -381,7 +381,12 @@ class Cancellation:
 
 
 class Link(Protocol):
-    """The way down to one agent. Never blocks: what can't be queued is refused."""
+    """The way down to one agent. Never blocks: what can't be queued is refused.
+
+    ``asked``: the agent asked how far its spool is stored, and is told as soon as it is stored further.
+    """
+
+    asked: bool
 
     def command(self, command: Command) -> bool:
         """Queue a setpoint; ``False`` if the link can take no more."""

@@ -75,13 +75,17 @@ class Turns:
             self._waiting[session] = None
             self._go_on()
 
-    def beat(self, session: Session) -> None:
-        """Answer a heartbeat with how far the spool is stored.
+    def beat(self, session: Session, *, with_records: bool = False) -> None:
+        """Answer a heartbeat with how far the spool is stored; one that came with records when that has changed.
 
+        So these need no acknowledgement beside it. But no two heartbeats wait for it, nor one while the store is away.
         An agent that waits for its turn is told again what it was told, unless that was less than half a heartbeat ago.
         The window of one that is behind changes in its turn only; but while the store is away there are no turns.
         """
-        if session in self._waiting:
+        soon = with_records and not (session.behind or session.link.asked or self._ingest.away)
+        if soon:
+            session.link.asked = True
+        elif session in self._waiting:
             if session.link.quiet_s >= session.registration.heartbeat_s / 2:
                 session.link.acknowledge(session.link.told_seq)
         else:

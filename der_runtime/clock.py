@@ -137,15 +137,17 @@ async def wait_until(event: asyncio.Event, *, clock: Clock, deadline_s: float | 
     deadline = asyncio.create_task(clock.sleep_until(deadline_s), name="wait-for-deadline")
     try:
         async with asyncio.timeout(None) as limit:
+            waiting = True
 
             def give_up(_: object) -> None:
-                limit.reschedule(0.0)
+                if waiting:  # or the message has come in the same turn of the event loop
+                    limit.reschedule(0.0)
 
             deadline.add_done_callback(give_up)
             try:
                 await event.wait()  # and not a task of its own: who waits for a message is to wake at once
             finally:
-                deadline.remove_done_callback(give_up)
+                waiting = False
     except TimeoutError:
         pass
     finally:

@@ -52,6 +52,7 @@ class StreamLink:
         "_worth_telling",
         "_write",
         "_writing",
+        "asked",
         "reason",
         "told_seq",
     )
@@ -64,6 +65,8 @@ class StreamLink:
         self._then: Callable[[], None] | None = None
         self.told_seq = 0
         """How far, as the agent was told, its spool is stored."""
+        self.asked = False
+        """Whether the agent asked for that, and is told as soon as it is stored further."""
         self._window = self._window_told = 0
         self._told_s = clock.monotonic()
         self._worth_telling = 1
@@ -100,8 +103,9 @@ class StreamLink:
         return self._clock.monotonic() - self._told_s
 
     def worth_telling(self, through_seq: int) -> bool:
-        """Whether the spool is stored much further than the agent knows, or it was long not told."""
-        return through_seq - self.told_seq >= self._worth_telling or self.quiet_s >= _TELL_AFTER_S
+        """Whether the spool is stored much further than the agent knows, or it asked, or was long not told."""
+        much = through_seq - self.told_seq >= self._worth_telling
+        return much or self.asked or self.quiet_s >= _TELL_AFTER_S
 
     def acknowledge(
         self, through_seq: int, *, window: int | None = None, then: Callable[[], None] | None = None
@@ -115,6 +119,7 @@ class StreamLink:
             self._worth_telling = ceil(window * _WORTH_TELLING)
         self._then = then or self._then
         self.told_seq = self._acknowledge = through_seq
+        self.asked = False
         self._told_s = self._clock.monotonic()
         self._start_writing()
 

@@ -198,7 +198,8 @@ class AgentLink(AgentLinkServicer):
         if not isinstance(message, pb.Uplink):
             return CLOSED_BY_AGENT
         self._sessions.heard(session)
-        match message.WhichOneof("message"):
+        kind = message.WhichOneof("message")
+        match kind:
             case "record":
                 self._record(session, message.record)
                 self._turns.sent(session, more=message.more)
@@ -208,12 +209,13 @@ class AgentLink(AgentLinkServicer):
                 for record in message.records.records:
                     self._record(session, record)
                 self._turns.sent(session, more=message.more)
-            case "heartbeat":
-                self._heartbeat(session, message.heartbeat)
             case "register":
                 return "registered twice on one stream"
             case _:
-                _log.debug("message of a later protocol passed over", agent_id=session.agent_id)
+                if not message.HasField("heartbeat"):
+                    _log.debug("message of a later protocol passed over", agent_id=session.agent_id)
+        if message.HasField("heartbeat"):
+            self._heartbeat(session, message.heartbeat, with_records=kind is not None)
         return None
 
     def _record(self, session: Session, record: pb.Record) -> None:
@@ -252,7 +254,7 @@ class AgentLink(AgentLinkServicer):
                 told += [replace(event, id=uuid4(), asset_id=place) for place in raised if place in earlier]
         return told
 
-    def _heartbeat(self, session: Session, message: pb.Heartbeat) -> None:
+    def _heartbeat(self, session: Session, message: pb.Heartbeat, *, with_records: bool) -> None:
         received_at = self._clock.now()
         try:
             at = read_time("at_us", message.at_us)
@@ -269,7 +271,7 @@ class AgentLink(AgentLinkServicer):
         )
         self._ingest.heartbeat(heartbeat)
         self._sessions.beat(session, heartbeat)
-        self._turns.beat(session)
+        self._turns.beat(session, with_records=with_records)
 
 
 async def _introduction(context: _Context) -> pb.Register | None:

@@ -17,18 +17,18 @@ MODE_SINGLE_ASSET: Mode
 MODE_GATEWAY: Mode
 
 class Uplink(_message.Message):
-    __slots__ = ("register", "record", "heartbeat", "records", "more")
+    __slots__ = ("register", "record", "records", "heartbeat", "more")
     REGISTER_FIELD_NUMBER: _ClassVar[int]
     RECORD_FIELD_NUMBER: _ClassVar[int]
-    HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     RECORDS_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     MORE_FIELD_NUMBER: _ClassVar[int]
     register: Register
     record: Record
-    heartbeat: Heartbeat
     records: Records
+    heartbeat: Heartbeat
     more: bool
-    def __init__(self, register: _Optional[_Union[Register, _Mapping]] = ..., record: _Optional[_Union[Record, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., records: _Optional[_Union[Records, _Mapping]] = ..., more: _Optional[bool] = ...) -> None: ...
+    def __init__(self, register: _Optional[_Union[Register, _Mapping]] = ..., record: _Optional[_Union[Record, _Mapping]] = ..., records: _Optional[_Union[Records, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., more: _Optional[bool] = ...) -> None: ...
 
 class Register(_message.Message):
     __slots__ = ("protocol", "agent_id", "mode", "site_id", "site_name", "software", "assets", "signals", "heartbeat_s", "spool_id", "first_seq", "in_force")

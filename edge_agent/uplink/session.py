@@ -73,6 +73,8 @@ class Session:
         self._answer_within_s = answer_within_s
         self._window = 0
         self._bundle = 1
+        self._beats_by_themselves = True
+        self._beat_due_s = clock.monotonic()
         self._clock_ahead_s = 0.0
         self._sent_seq = 0
         self._ahead_seq = 0
@@ -138,23 +140,23 @@ class Session:
         self._clock_ahead_s = registered.clock_s - self.heard_s
         self._window = registered.window
         self._bundle = max(registered.bundle, 1)
+        self._beats_by_themselves = registered.bundle == 0
+        self._beat_due_s = self._clock.monotonic()
         self._sent_seq = self._ahead_seq = registered.acknowledged_seq
         await self._outbox.acknowledge(registered.acknowledged_seq)
 
     # -------------------------------------------------------------------------------------------- sending
 
     async def _send(self) -> None:
-        beat_due_s = self._clock.monotonic()
         while True:
-            now_s = self._clock.monotonic()
-            every_s = min(_HURRIED_S, self._heartbeat_s) if self._outbox.hurried else self._heartbeat_s
-            beat_due_s = min(beat_due_s, now_s + every_s)
-            if now_s >= beat_due_s:
+            now_s, every_s = self._clock.monotonic(), self._beat_every_s
+            self._beat_due_s = min(self._beat_due_s, now_s + every_s)
+            if now_s >= self._beat_due_s:
                 await self._stream.send(pb.Uplink(heartbeat=self._heartbeat()))
-                missed = (now_s - beat_due_s) // every_s
-                beat_due_s += (missed + 1) * every_s
+                missed = (now_s - self._beat_due_s) // every_s
+                self._beat_due_s += (missed + 1) * every_s
             if not await self._send_records():
-                await self._outbox.wait_for_news(deadline_s=beat_due_s)
+                await self._outbox.wait_for_news(deadline_s=self._beat_due_s)
 
     async def _send_records(self) -> bool:
         """Send what may go now; whether more may go at once."""
@@ -173,7 +175,12 @@ class Session:
                 self._in_flight.append(record.seq)
                 self._shown_us = max(self._shown_us, message.frame.timestamp_us)
                 messages.append(message)
-        for uplink in _bundled(messages, self._bundle):
+        uplinks = [*_bundled(messages, self._bundle)]
+        now_s, every_s = self._clock.monotonic(), self._beat_every_s
+        if uplinks and not self._beats_by_themselves and self._beat_due_s - now_s <= every_s / 2:
+            uplinks[-1].heartbeat.CopyFrom(self._heartbeat())
+            self._beat_due_s = now_s + every_s
+        for uplink in uplinks:
             uplink.more = behind
             await self._stream.send(uplink)
         return behind and bool(records) and len(self._in_flight) < self._window
@@ -189,6 +196,10 @@ class Session:
         if self._to_show(newest.timestamp_us):
             self._shown_us = newest.timestamp_us
             await self._stream.send(pb.Uplink(record=pb.Record.FromString(newest.record.body), more=True))
+
+    @property
+    def _beat_every_s(self) -> float:
+        return min(_HURRIED_S, self._heartbeat_s) if self._outbox.hurried else self._heartbeat_s
 
     def _to_show(self, timestamp_us: int) -> bool:
         return to_show(

@@ -4,6 +4,7 @@ import math
 import socket
 import time
 from collections.abc import Iterator
+from datetime import datetime
 
 import grpc
 import pytest
@@ -120,6 +121,19 @@ def test_bad_records_are_set_aside_by_reason_and_the_good_one_behind_them_is_sto
         assert len(told) == len(bad)
         history = system.get(f"/telemetry/{ASSET_B}/history")
         assert [sample["current_mw"] for sample in history] == [2.0]
+
+
+def test_a_heartbeat_comes_with_records_and_is_answered_when_these_are_stored(system: System) -> None:
+    began_us = now_us()
+    with RawAgent(system.grpc_address) as agent:
+        through_seq = agent.register(good()).registered.acknowledged_seq
+        for seq in (through_seq + 1, through_seq + 2):
+            beat = pb.Heartbeat(at_us=now_us(), spooled_records=seq)
+            agent.send(pb.Uplink(record=pb.Record(seq=seq, frame=frame()), heartbeat=beat))
+            assert agent.receive().acknowledgement.through_seq == seq
+        beats = system.get(f"/heartbeat/{ASSET_A}/history", limit=2)
+    assert [each["spooled_records"] for each in beats] == [through_seq + 2, through_seq + 1]
+    assert all(datetime.fromisoformat(each["at"]).timestamp() * 1e6 >= began_us for each in beats)
 
 
 def test_more_records_in_one_message_than_the_headend_takes_end_the_session(system: System) -> None:

@@ -72,6 +72,7 @@ class NotingLink:
     acknowledged: list[int] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
     window: int | None = None
+    asked: bool = False
     quiet_s: float = 0.0
     gone_out: Callable[[], None] = field(default=lambda: None)
 
@@ -95,6 +96,7 @@ class NotingLink:
         self, through_seq: int, *, window: int | None = None, then: Callable[[], None] | None = None
     ) -> None:
         self.acknowledged.append(through_seq)
+        self.asked = False
         self.window = window or self.window
         self.gone_out = then or self.gone_out
 

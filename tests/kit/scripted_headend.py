@@ -164,9 +164,9 @@ class ScriptedHeadend:
             together = [message.record] if message.HasField("record") else message.records.records
             if message.HasField("heartbeat"):
                 session.heartbeats.append(message.heartbeat)
-            elif together[0].seq == 0:
+            if together and together[0].seq == 0:
                 session.live += together
-            else:
+            elif together:
                 session.records += together
                 session.messages.append(len(together))
             if message.HasField("heartbeat") or self.acknowledges:

@@ -102,3 +102,19 @@ async def test_a_cancelled_wait_leaves_nothing_behind() -> None:
 
     assert clock.next_deadline_s is None
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_a_message_and_the_deadline_may_come_together(turns: int) -> None:
+    clock, event = ManualClock(), asyncio.Event()
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context))
+    waiting = asyncio.create_task(wait_until(event, clock=clock, deadline_s=clock.monotonic() + 1.0))
+    await asyncio.sleep(0.01)
+    clock.advance(1.0)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    event.set()
+    await waiting
+    await asyncio.sleep(0.01)
+    assert complaints == []

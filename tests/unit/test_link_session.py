@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
+from itertools import pairwise
 from uuid import UUID
 
 import pytest
@@ -97,7 +98,12 @@ class FakeAgent:
 
 @asynccontextmanager
 async def session_of(
-    outbox: Outbox, clock: SystemClock, *, window: int = 256, bundle: int = 0
+    outbox: Outbox,
+    clock: SystemClock,
+    *,
+    window: int = 256,
+    bundle: int = 0,
+    heartbeat_s: float = HEARTBEAT_S,
 ) -> AsyncIterator[FakeStream]:
     """A running session with a headend that has stored nothing."""
     stream = FakeStream()
@@ -106,7 +112,7 @@ async def session_of(
         agent=FakeAgent(outbox),
         outbox=outbox,
         clock=clock,
-        heartbeat_s=HEARTBEAT_S,
+        heartbeat_s=heartbeat_s,
         answer_within_s=5,
     )
     registered = pb.Registered(window=window, bundle=bundle, clock_s=clock.monotonic())
@@ -239,6 +245,28 @@ async def test_an_agent_says_whether_it_is_behind_and_takes_a_larger_window() ->
         True,
         False,
     ]
+
+
+@pytest.mark.parametrize("bundle", [64, 0])
+async def test_heartbeats_go_with_records_if_the_headend_takes_that(bundle: int) -> None:
+    clock, _, outbox = parts()
+    async with session_of(outbox, clock, window=10_000, bundle=bundle, heartbeat_s=0.2) as stream:
+        beats: list[pb.Uplink] = []
+
+        async def one_more() -> None:
+            await outbox.put_frame(pb.Frame(timestamp_us=1))
+            await stream.says.put(pb.Downlink(acknowledgement=pb.Acknowledgement()))
+            await asyncio.sleep(0.02)
+            beats[:] = [up for up in stream.sent if up.HasField("heartbeat")]
+
+        async with asyncio.timeout(10):
+            while len(beats) < 4:
+                await one_more()
+    with_records = [up.WhichOneof("message") is not None for up in beats]
+    assert with_records == ([False, True, True, True] if bundle else [False] * 4)
+    moments_us = [up.heartbeat.at_us for up in beats]
+    apart_s = [(after - before) / 1e6 for before, after in pairwise(moments_us)]
+    assert min(apart_s) >= (0.09 if bundle else 0.01)
 
 
 async def test_what_an_earlier_session_sent_may_be_acknowledged_to_the_next_one() -> None:

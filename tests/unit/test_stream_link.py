@@ -74,6 +74,17 @@ async def test_without_being_asked_the_agent_is_told_once_most_of_its_window_is_
     assert [message.acknowledgement.through_seq for message in agent.heard[1:]] == [106, 112]
 
 
+async def test_an_agent_that_asked_is_told_of_the_next_that_is_stored() -> None:
+    agent = Agent()
+    async with link_to(agent) as link:
+        link.registered(pb.Registered(window=256))
+        assert not link.worth_telling(1)
+        link.asked = True
+        assert link.worth_telling(1)
+        link.acknowledge(1)
+        assert not link.worth_telling(2)
+
+
 async def test_an_agent_that_rarely_asks_is_told_all_the_same() -> None:
     agent, clock = Agent(), ManualClock()
     async with link_to(agent, clock) as link:

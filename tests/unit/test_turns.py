@@ -10,7 +10,7 @@ from der_core.errors import Rejected
 from der_core.registration import Registration
 from der_headend import turns
 from der_headend.sessions import Session
-from kit.headend import World, battery, frame, gateway, link_of
+from kit.headend import NotingLink, World, battery, frame, gateway, link_of
 
 AGENTS = 6
 
@@ -95,6 +95,41 @@ async def test_agents_that_are_behind_go_on_in_turn(world: World) -> None:
     assert told(sessions) == [2, 4, 2, 2, 2, 2]
     send(world, sessions[4], 3, 4, more=True)
     assert told(sessions) == [3, 4, 2, 2, 2, 2]
+
+
+async def test_a_heartbeat_with_records_is_answered_when_they_are_stored(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(NotingLink, "worth_telling", lambda link, _through_seq: link.asked)
+    first, other, *_ = await connected(world)
+    for session in (first, other):
+        send(world, session, 1, more=False)
+    world.turns.beat(first, with_records=True)
+    assert link_of(first).acknowledged == []
+    await world.ingest.flush()
+    assert (link_of(first).acknowledged, link_of(other).acknowledged) == ([1], [])
+    send(world, first, 2, more=False)
+    await world.ingest.flush()
+    assert link_of(first).acknowledged == [1], "it was answered"
+
+
+async def test_of_heartbeats_with_records_no_two_wait_for_an_answer(world: World) -> None:
+    first, *_ = await connected(world)
+    send(world, first, 1, more=False)
+    await world.ingest.flush()
+    world.turns.beat(first, with_records=True)
+    world.turns.beat(first, with_records=True)
+    assert link_of(first).acknowledged == [1, 1]
+
+
+async def test_a_heartbeat_with_records_is_answered_at_once_where_that_may_take_long(world: World) -> None:
+    behind, other, *_ = await connected(world)
+    send(world, behind, 1, more=True)
+    world.turns.beat(behind, with_records=True)
+    send(world, other, 1, more=False)
+    world.ingest.missed()
+    world.turns.beat(other, with_records=True)
+    assert (link_of(behind).acknowledged, link_of(other).acknowledged) == ([0], [0])
 
 
 async def test_a_turn_that_is_not_used_ends(world: World) -> None:

@@ -15,7 +15,7 @@ from der_runtime.settings import SettingsInvalid, refuse_exposed
 
 DEFAULT_MIX = "battery=0.5,pv=0.25,wind=0.1,ev_charger=0.15"
 DEFAULT_HEADEND = "127.0.0.1:50051"
-SHORTEST_TICK_S = 0.02
+SHORTEST_TICK_S = 0.004
 T = TypeVar("T")
 
 _TYPES: Mapping[str, AssetType] = {"battery": AssetType.BESS, **{each.value: each for each in AssetType}}

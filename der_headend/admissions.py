@@ -290,10 +290,13 @@ class Admissions:
     def _tell_limits(self, registration: Registration, found: Sequence[Difference]) -> None:
         """Keep one alarm, at the first asset with other limits."""
         first = found[0].asset.id if found else None
-        if self._differing.raised:
-            for offered in registration.assets:
-                if offered.id != first:
-                    self._end_difference(offered.id, "agent and inventory agree, or differ in another asset")
+        told = [
+            c for c in self._differing.raised if c.site_id == registration.site_id and c.asset_id != first
+        ]
+        offered = {asset.id for asset in registration.assets} if told else ()
+        for cause in told:
+            if cause.asset_id in offered:
+                self._differing.end(cause, "agent and inventory agree, or differ in another asset")
         if first is None:
             return
         here = ", ".join(each.in_words for each in found if each.asset.id == first)

@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from itertools import compress
 from operator import attrgetter
 from types import MappingProxyType
@@ -85,8 +86,7 @@ class Rating(NamedTuple):
     max_soc_pct: float
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """Between which powers (MW) an asset can be driven at this moment, and why less than its rating."""
 
     min_mw: float
@@ -132,6 +132,8 @@ _TYPES = tuple(AssetType)
 _CODES = {kind: code for code, kind in enumerate(_TYPES)}
 _NUMBERS_OF = attrgetter(*NUMBERS)
 _PER_ASSET = len(NUMBERS)
+_rating = partial(tuple.__new__, Rating)
+"""``Rating._make``, without its call of a Python function for each."""
 
 
 class Columns:
@@ -140,6 +142,9 @@ class Columns:
     ``ids`` are in order. All else is as it came: by place in order, ``rows`` says where that is. ``numbers`` are the
     ``NUMBERS`` of one asset behind those of the other, ``types`` the places of the types in ``AssetType``, ``sites``
     those of the sites in ``site_ids``.
+
+    Raises:
+        ValueError: two assets have the same id.
     """
 
     def __init__(self, assets: Iterable[Asset]) -> None:
@@ -152,19 +157,34 @@ class Columns:
             self.numbers.extend(_NUMBERS_OF(asset))
             self.types.append(_CODES[asset.asset_type])
             self.sites.append(places.setdefault(asset.site_id, len(places)))
+        if len({*ids}) < len(ids):
+            raise ValueError("assets are there twice")
         self.rows = array("I", sorted(range(len(ids)), key=ids.__getitem__))
         self.ids = Ids(b"".join([ids[row] for row in self.rows]))
         self.site_ids = tuple(places)
 
+    def site_id(self, place: int) -> UUID:
+        """At which site the asset at a place is."""
+        return self.site_ids[self.sites[self.rows[place]]]
+
     def asset(self, place: int) -> Asset:
         """The asset at a place."""
         row = self.rows[place]
+        numbers = self.numbers[row * _PER_ASSET : (row + 1) * _PER_ASSET]
+        capacity_mwhr, max_mw, min_mw, efficiency, ramp, min_soc_pct, max_soc_pct, failsafe_mw = numbers
         return Asset(
             id=self.ids.item(place),
             name=self.names.item(row),
-            site_id=self.site_ids[self.sites[row]],
+            site_id=self.site_id(place),
             asset_type=_TYPES[self.types[row]],
-            **dict(zip(NUMBERS, self.numbers[row * _PER_ASSET : (row + 1) * _PER_ASSET], strict=True)),
+            capacity_mwhr=capacity_mwhr,
+            max_mw=max_mw,
+            min_mw=min_mw,
+            efficiency=efficiency,
+            ramp_rate_mw_per_min=ramp,
+            min_soc_pct=min_soc_pct,
+            max_soc_pct=max_soc_pct,
+            failsafe_mw=failsafe_mw,
         )
 
 
@@ -177,9 +197,9 @@ class Assets(Packed[Asset]):
     __slots__ = ("_columns", "_ids", "places")
 
     def __init__(self, columns: Columns, places: Sequence[int]) -> None:
+        self.places = places
         self._columns = columns
         self._ids: Ids | None = None
-        self.places = places
 
     def __len__(self) -> int:
         return len(self.places)
@@ -188,7 +208,8 @@ class Assets(Packed[Asset]):
     def ids(self) -> Ids:
         """Their ids; whoever asks gets the same object."""
         if self._ids is None:
-            self._ids = self._columns.ids.at(self.places)
+            every = self._columns.ids
+            self._ids = every if len(every) == len(self) else every.at(self.places)
         return self._ids
 
     @property
@@ -199,8 +220,7 @@ class Assets(Packed[Asset]):
     @property
     def site_ids(self) -> list[UUID]:
         """At which sites they are."""
-        sites, site_ids = self._columns.sites, self._columns.site_ids
-        return [site_ids[sites[row]] for row in self._rows()]
+        return [*map(self._columns.site_id, self.places)]
 
     @property
     def types(self) -> list[AssetType]:
@@ -216,18 +236,18 @@ class Assets(Packed[Asset]):
     def ratings(self) -> Iterator[Rating]:
         """What bounds the power of each."""
         _, *numbers = Rating._fields
-        return map(Rating, self.types, *map(self.numbers, numbers))
+        return map(_rating, zip(self.types, *map(self.numbers, numbers), strict=True))
 
     def where(self, chosen: Iterable[object]) -> "Assets":
         """Those for which there is a true value."""
         return Assets(self._columns, array("q", compress(self.places, chosen)))
 
-    def _rows(self) -> Iterator[int]:
-        return map(self._columns.rows.__getitem__, self.places)
-
     def item(self, place: int) -> Asset:
         """The asset at a place among these, counted from 0."""
         return self._columns.asset(self.places[place])
+
+    def _rows(self) -> Iterator[int]:
+        return map(self._columns.rows.__getitem__, self.places)
 
 
 class _ById(Mapping[UUID, Asset]):

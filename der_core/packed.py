@@ -14,6 +14,7 @@ from uuid import UUID
 T_co = TypeVar("T_co", covariant=True)
 
 _ID = Struct("16s")
+_SIZE = _ID.size
 _NONE = -1
 _DASHES = (8, 13, 18, 23)
 _LINE = 37
@@ -57,7 +58,7 @@ class Ids(Packed[UUID]):
         return cls(b"".join([each.bytes for each in ids]))
 
     def __len__(self) -> int:
-        return len(self.packed) // _ID.size
+        return len(self.packed) // _SIZE
 
     def __iter__(self) -> Iterator[UUID]:
         return (UUID(bytes=each) for each in self.each())
@@ -77,8 +78,8 @@ class Ids(Packed[UUID]):
 
     def at(self, places: Iterable[int]) -> Self:
         """Those at some places."""
-        packed, size = self.packed, _ID.size
-        return type(self)(b"".join([packed[place * size : place * size + size] for place in places]))
+        packed = self.packed
+        return type(self)(b"".join([packed[place * _SIZE : place * _SIZE + _SIZE] for place in places]))
 
     def written_as(self, texts: Sequence[str]) -> bool:
         """Whether these are their texts as of ``texts()``, which takes a fourth of making those and comparing."""
@@ -86,42 +87,41 @@ class Ids(Packed[UUID]):
         return (
             len(texts) == len(self)
             and len(text) == max(_LINE * len(self) - 1, 0)
-            and text.replace("-", "") == self.packed.hex("\n", _ID.size)
+            and text.replace("-", "") == self.packed.hex("\n", _SIZE)
             and all(text[at::_LINE] == "-" * len(self) for at in _DASHES)
         )
 
     def texts(self) -> list[str]:
         """The canonical text of each, for which no ``UUID`` is made."""
-        digits = self.packed.hex("\n", _ID.size).split()
+        digits = self.packed.hex("\n", _SIZE).split()
         return [f"{d[:8]}-{d[8:12]}-{d[12:16]}-{d[16:20]}-{d[20:]}" for d in digits]
 
     def item(self, place: int) -> UUID:
         """The id at a place, counted from 0."""
-        return UUID(bytes=self.packed[place * _ID.size : (place + 1) * _ID.size])
+        return UUID(bytes=self.packed[place * _SIZE : place * _SIZE + _SIZE])
 
 
 class Places(Mapping[UUID, int]):
-    """By id its place among ``ids``: a hash table of places, at most half full.
-
-    Raises:
-        ValueError: an id is there twice.
-    """
+    """By id its place among ``ids``, no two alike: a hash table of places, not more than half full."""
 
     def __init__(self, ids: Ids) -> None:
         self._ids = ids
         self._size = 2 * len(ids) + 1  # odd, so that no bit of an id is without effect
         self._table = array("i", [_NONE]) * self._size
         for place, packed in enumerate(ids.each()):
-            at = self._find(int.from_bytes(packed, "big"))
-            if self._table[at] != _NONE:
-                raise ValueError(f"{ids[place]} is there twice")
+            at = int.from_bytes(packed, "big") % self._size
+            while self._table[at] != _NONE:
+                at = (at + 1) % self._size
             self._table[at] = place
 
     def __getitem__(self, asset_id: UUID) -> int:
-        place = self._table[self._find(asset_id.int)]
-        if place == _NONE:
-            raise KeyError(asset_id)
-        return place
+        number, table, packed, size = asset_id.int, self._table, self._ids.packed, self._size
+        at = number % size
+        while (place := table[at]) != _NONE:
+            if int.from_bytes(packed[place * _SIZE : place * _SIZE + _SIZE], "big") == number:
+                return place
+            at = (at + 1) % size
+        raise KeyError(asset_id)
 
     def __iter__(self) -> Iterator[UUID]:
         return iter(self._ids)
@@ -129,27 +129,15 @@ class Places(Mapping[UUID, int]):
     def __len__(self) -> int:
         return len(self._ids)
 
-    def _find(self, number: int) -> int:
-        """Where in the table an id is, or would be."""
-        table, packed, size = self._table, self._ids.packed, _ID.size
-        at = number % self._size
-        while (place := table[at]) != _NONE:
-            if int.from_bytes(packed[place * size : place * size + size], "big") == number:
-                break
-            at = (at + 1) % self._size
-        return at
-
 
 class Texts(Packed[str]):
-    """Texts in one piece of memory, as UTF-8. They can be added to."""
+    """Texts in one piece of memory, as UTF-8, to which more can be added."""
 
     __slots__ = ("_encoded", "_ends")
 
-    def __init__(self, texts: Iterable[str] = ()) -> None:
+    def __init__(self) -> None:
         self._encoded = bytearray()
         self._ends = array("I", [0])
-        for text in texts:
-            self.append(text)
 
     def __len__(self) -> int:
         return len(self._ends) - 1

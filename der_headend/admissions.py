@@ -153,7 +153,7 @@ class Admissions:
                 "add it to ASSETS_PATH there and restart the headend",
                 field="assets",
             )
-        site_id = self._fleet.assets[slot].site_id
+        site_id = self._fleet.inventory.columns.site_id(slot)
         if site_id != registration.site_id:
             raise Rejected(
                 "wrong_site",
@@ -315,12 +315,13 @@ def differences(registration: Registration, inventory: Inventory) -> Sequence[Di
     """In what an agent's assets depart from an inventory that has them all, in order of asset id."""
     if registration.is_whole_site(inventory):
         return ()
+    assets = inventory.those(offered.id for offered in registration.assets)
+    described = zip(assets.names, *map(assets.numbers, _LIMITS), strict=True)
     return [
-        Difference(asset, field, theirs)
-        for offered in registration.assets
-        for asset in (inventory.assets[offered.id],)
-        for field in ("name", *_LIMITS)
-        if (theirs := getattr(offered, field)) != getattr(asset, field)
+        Difference(assets[place], field, theirs)
+        for place, (offered, ours) in enumerate(zip(registration.assets, described, strict=True))
+        for field, here in zip(("name", *_LIMITS), ours, strict=True)
+        if (theirs := getattr(offered, field)) != here
     ]
 
 

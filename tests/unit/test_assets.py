@@ -118,9 +118,11 @@ def test_an_asset_of_an_inventory_is_found_by_its_id_and_by_its_place() -> None:
     assert inventory.assets.get(SITE.id) is None
 
 
-def test_no_two_assets_of_an_inventory_have_the_same_id() -> None:
-    with pytest.raises(ValueError, match="twice"):
-        Inventory([SITE], [ASSET, replace(ASSET, name="GT-BESS-B")])
+@pytest.mark.parametrize("twice", [UUID(int=0), ASSET.id, UUID(int=2**128 - 1)])
+def test_no_two_assets_of_an_inventory_have_the_same_id(twice: UUID) -> None:
+    one, other = replace(ASSET, id=twice), replace(ASSET, id=twice, name="GT-BESS-B")
+    with pytest.raises(ValueError, match="assets are there twice"):
+        Inventory([SITE], [one, replace(ASSET, id=SITE.id), other])
 
 
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)

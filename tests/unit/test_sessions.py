@@ -9,6 +9,7 @@ import pytest
 
 from der_core.packed import Ids
 from der_headend import sessions
+from der_headend.rest.views import records
 from kit.headend import SITE, A, B, C, World, gateway, link_of
 
 
@@ -111,6 +112,17 @@ async def test_of_an_earlier_run_no_second_copy_is_kept_either(served: Sequence[
     assert (first is world.fleet.inventory.assets_of(SITE).ids) == (served == (A, B, C))
     last = {asset_id for asset_id in (A, B, C) if world.sessions.last_agent_of(asset_id) is entry}
     assert last == {A, B, C}.intersection(served)
+
+
+async def test_an_agent_is_shown_with_those_of_its_assets_that_are_still_in_the_inventory() -> None:
+    world = World()
+    ended = (await World().connect(gateway(A, B))).record
+    world.sessions.restore([replace(ended, asset_ids=Ids.of((UUID(int=1), A, B)))])
+
+    (entry,) = world.sessions.agents()
+    shown = records.agent(entry, sessions=world.sessions, inventory=world.fleet.inventory)
+
+    assert [asset["id"] for asset in shown["assets"]] == [str(A), str(B)]
 
 
 async def test_of_too_many_agents_of_an_earlier_run_the_newest_are_remembered(

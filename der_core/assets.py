@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from itertools import compress
-from operator import attrgetter
+from operator import attrgetter, eq
 from types import MappingProxyType
 from typing import NamedTuple
 from uuid import UUID
@@ -86,7 +86,8 @@ class Rating(NamedTuple):
     max_soc_pct: float
 
 
-class Limits(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Limits:
     """Between which powers (MW) an asset can be driven at this moment, and why less than its rating."""
 
     min_mw: float
@@ -157,10 +158,11 @@ class Columns:
             self.numbers.extend(_NUMBERS_OF(asset))
             self.types.append(_CODES[asset.asset_type])
             self.sites.append(places.setdefault(asset.site_id, len(places)))
-        if len({*ids}) < len(ids):
-            raise ValueError("assets are there twice")
         self.rows = array("I", sorted(range(len(ids)), key=ids.__getitem__))
-        self.ids = Ids(b"".join([ids[row] for row in self.rows]))
+        ordered = [ids[row] for row in self.rows]
+        if any(map(eq, ordered, ordered[1:])):
+            raise ValueError("assets are there twice")
+        self.ids = Ids(b"".join(ordered))
         self.site_ids = tuple(places)
 
     def site_id(self, place: int) -> UUID:

@@ -217,7 +217,7 @@ class Assets(Packed[Asset]):
     @property
     def names(self) -> list[str]:
         """Their names."""
-        return [*map(self._columns.names.item, self._rows())]
+        return self._columns.names.at(self._rows())
 
     @property
     def site_ids(self) -> list[UUID]:

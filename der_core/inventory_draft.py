@@ -1,8 +1,9 @@
 """The quick way to an ``Inventory``: for entries that are in order, which in a large file is all of them.
 
 It takes fields as texts, holds them to the rules of ``der_core.inventory``, and does as little as it can per asset:
-numbers and ids that come again, as most do, are looked up and not made again, and share one object. It does not say
-what is wrong with an entry; that is ``parse_inventory``'s, which is asked when this fails.
+numbers and ids that come again, as most do, are looked up and not made again; an asset goes at once into the columns
+of the inventory, and nothing else of it stays. It does not say what is wrong with an entry; that is
+``parse_inventory``'s, which is asked when this fails.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -147,6 +147,11 @@ class Texts(Packed[str]):
         self._encoded += text.encode("utf-8", "surrogatepass")
         self._ends.append(len(self._encoded))
 
+    def at(self, places: Iterable[int]) -> list[str]:
+        """Those at some places."""
+        encoded, ends = self._encoded, self._ends
+        return [encoded[ends[at] : ends[at + 1]].decode("utf-8", "surrogatepass") for at in places]
+
     def item(self, place: int) -> str:
         """The text at a place, counted from 0."""
         return self._encoded[self._ends[place] : self._ends[place + 1]].decode("utf-8", "surrogatepass")

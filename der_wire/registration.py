@@ -155,10 +155,10 @@ def _assets(message: pb.Register, mode: AgentMode, inventory: Inventory | None) 
 
 def _whole_site(said: Sequence[pb.Asset], inventory: Inventory) -> Assets | None:
     """The assets of the site of the first, if these are all of them and described in the same way."""
-    known = inventory.assets.get(_asset("assets[0]", said[0]).id)
-    if known is None:
+    place = inventory.places.get(_asset("assets[0]", said[0]).id)
+    if place is None:
         return None
-    site = inventory.assets_of(known.site_id)
+    site = inventory.assets_of(inventory.columns.site_id(place))
     ids, *theirs = map(list, zip(*map(_FIELDS, said), strict=True))
     ours = [site.names, *map(site.numbers, _NUMBERS)]
     return site if site.ids.written_as(ids) and theirs == ours else None

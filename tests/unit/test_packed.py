@@ -112,4 +112,4 @@ def test_texts_come_out_as_they_went_in(texts: list[str]) -> None:
         assert len(packed) == count
         packed.append(text)
     assert [*packed] == texts
-    assert [packed[place] for place in range(len(packed))] == texts
+    assert [packed[place] for place in range(len(packed))] == packed.at(range(len(packed))) == texts

@@ -8,7 +8,7 @@ to ``parse_entry`` when it has read it and puts what that returns in its place, 
 
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import lru_cache
 from reprlib import Repr
@@ -71,11 +71,11 @@ class Parsed:
     id: UUID | None = None
     site_id: UUID | None = None
     made: Site | Asset | None = None
-    problems: list[Problem] = field(default_factory=list)
+    problems: tuple[Problem, ...] = ()
 
     def complain(self, key: str | None, message: str) -> None:
         """Note a problem."""
-        self.problems.append(Problem(self.name, key, message, self.line))
+        self.problems += (Problem(self.name, key, message, self.line),)
 
 
 class _Entry:
@@ -263,7 +263,7 @@ def _entries(top: _Entry, key: str) -> Iterator[Parsed]:
             yield parsed
         else:
             message = f"{_REPR.repr(item)} is not a mapping of fields"
-            top.parsed.problems.append(Problem(f"{key}[{place}]", None, message))
+            top.parsed.problems += (Problem(f"{key}[{place}]", None, message),)
 
 
 def _parse_site(entry: _Entry) -> Site | None:

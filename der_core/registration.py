@@ -1,5 +1,6 @@
 """What an agent says of itself when it connects: who it is, which assets it serves, and what is in force there."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
@@ -56,7 +57,7 @@ class Registration:
     site_id: UUID
     site_name: str
     software: str
-    assets: tuple[RegisteredAsset | Asset, ...]
+    assets: Sequence[RegisteredAsset | Asset]
     signals: tuple[Signal, ...]
     heartbeat_s: float
     spool_id: UUID

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from der_core.allocation import Candidate, split
-from der_core.assets import Asset, Inventory, Limits
+from der_core.assets import Asset, Assets, Inventory, Limits
 from der_core.dispatch import Dispatch, Target, new_allocations
 from der_core.errors import Conflict, Rejected
 from der_core.lifecycle import State, Transition
@@ -42,7 +42,7 @@ class Aim:
     target: Target
     asset_id: UUID | None
     site_id: UUID
-    assets: tuple[Asset, ...]
+    assets: Assets
     warnings: tuple[str, ...] = ()
 
 
@@ -58,7 +58,8 @@ def aim(request: DispatchRequest, inventory: Inventory) -> Aim:
     if request.site_id is None:
         raise Rejected("target_missing", "name an asset_id or a site_id", field="asset_id")
     site_id = inventory.known_site(request.site_id).id
-    assets = tuple(a for a in inventory.assets_of(site_id) if a.asset_type.controllable)
+    members = inventory.assets_of(site_id)
+    assets = members.where(kind.controllable for kind in members.types)
     if not assets:
         raise Rejected(
             "not_controllable", f"site {site_id} has no asset that takes a setpoint", field="site_id"
@@ -75,7 +76,11 @@ def _aim_at_asset(request: DispatchRequest, inventory: Inventory, asset_id: UUID
         site = f"site_id {request.site_id} is not the site of {asset.name} ({asset.site_id})"
         warnings = (f"{site}; the dispatch goes to the asset alone",)
     return Aim(
-        target=Target.ASSET, asset_id=asset_id, site_id=asset.site_id, assets=(asset,), warnings=warnings
+        target=Target.ASSET,
+        asset_id=asset_id,
+        site_id=asset.site_id,
+        assets=inventory.those([asset_id]),
+        warnings=warnings,
     )
 
 
@@ -98,7 +103,7 @@ def check_soc(mw: float, asset: Asset, limits: Limits) -> None:
 def new_dispatch(request: DispatchRequest, meant: Aim, *, dispatch_id: UUID, now: datetime) -> Dispatch:
     """The record of a request as it begins: submitted and queued, the share known where there is only one."""
     ttl_s = _ttl_s(request)
-    capacities = {asset.id: asset.capacity_mwhr for asset in meant.assets}
+    capacities = dict(zip(meant.assets.ids, meant.assets.numbers("capacity_mwhr"), strict=True))
     parts, stage = new_allocations(capacities, now, OPERATOR)
     record = Dispatch(
         id=dispatch_id,

@@ -34,7 +34,7 @@ def agents_of(inventory: Inventory, *, single_asset: bool) -> list[Agent]:
     mode = AgentMode.SINGLE_ASSET if single_asset else AgentMode.GATEWAY
     agents = []
     for site in inventory.sites.values():
-        assets = inventory.assets_of(site.id)
+        assets = tuple(inventory.assets_of(site.id))
         shares = [(asset,) for asset in assets] if single_asset else [assets] if assets else []
         agents += [Agent(mode=mode, site=site, assets=share, first=0) for share in shares]
     return sorted(agents, key=lambda agent: shape(agent.assets))

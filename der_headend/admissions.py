@@ -153,7 +153,7 @@ class Admissions:
                 "add it to ASSETS_PATH there and restart the headend",
                 field="assets",
             )
-        site_id = self._fleet.assets[slot].site_id
+        site_id = self._fleet.inventory.columns.site_id(slot)
         if site_id != registration.site_id:
             raise Rejected(
                 "wrong_site",
@@ -290,10 +290,13 @@ class Admissions:
     def _tell_limits(self, registration: Registration, found: Sequence[Difference]) -> None:
         """Keep one alarm, at the first asset with other limits."""
         first = found[0].asset.id if found else None
-        if self._differing.raised:
-            for offered in registration.assets:
-                if offered.id != first:
-                    self._end_difference(offered.id, "agent and inventory agree, or differ in another asset")
+        told = [
+            c for c in self._differing.raised if c.site_id == registration.site_id and c.asset_id != first
+        ]
+        offered = {asset.id for asset in registration.assets} if told else ()
+        for cause in told:
+            if cause.asset_id in offered:
+                self._differing.end(cause, "agent and inventory agree, or differ in another asset")
         if first is None:
             return
         here = ", ".join(each.in_words for each in found if each.asset.id == first)
@@ -312,12 +315,13 @@ def differences(registration: Registration, inventory: Inventory) -> Sequence[Di
     """In what an agent's assets depart from an inventory that has them all, in order of asset id."""
     if registration.is_whole_site(inventory):
         return ()
+    assets = inventory.those(offered.id for offered in registration.assets)
+    described = zip(assets.names, *map(assets.numbers, _LIMITS), strict=True)
     return [
-        Difference(asset, field, theirs)
-        for offered in registration.assets
-        for asset in (inventory.assets[offered.id],)
-        for field in ("name", *_LIMITS)
-        if (theirs := getattr(offered, field)) != getattr(asset, field)
+        Difference(assets[place], field, theirs)
+        for place, (offered, ours) in enumerate(zip(registration.assets, described, strict=True))
+        for field, here in zip(("name", *_LIMITS), ours, strict=True)
+        if (theirs := getattr(offered, field)) != here
     ]
 
 

@@ -16,7 +16,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from der_core.assets import Asset, Inventory, Limits, limits_now
+from der_core.assets import Assets, Inventory, Limits, limits_now
 from der_core.signals import CORE_SIGNALS, Signal
 from der_core.telemetry import occurrences
 from der_headend.ports import Rows
@@ -58,7 +58,7 @@ class Fleet:
 
     def __init__(self, inventory: Inventory) -> None:
         self.inventory = inventory
-        self.assets: tuple[Asset, ...] = inventory.in_order
+        self.assets: Assets = inventory.in_order
         self.slot_of: Mapping[UUID, int] = inventory.places
         self.timestamp_us: Integers = np.zeros(len(self.assets), np.int64)
         self.columns: dict[str, Floats] = {signal.name: self._unknown() for signal in CORE_SIGNALS}
@@ -75,7 +75,11 @@ class Fleet:
 
     def slots_of(self, site_id: UUID) -> Integers:
         """Of a site's assets, in order of their ids; the array is the inventory's own, and not to be changed."""
-        return np.asarray(self.inventory.places_of(site_id), np.int64)
+        return np.asarray(self.inventory.assets_of(site_id).places, np.int64)
+
+    def at(self, slots: Integers) -> Assets:
+        """The assets that have these slots."""
+        return self.inventory.at(slots.tolist())
 
     def apply(self, samples: Sequence[Rows], arrived: Sequence[Integers]) -> None:
         """Take over the values of each sample for whose asset there is nothing newer yet.
@@ -130,8 +134,8 @@ class Fleet:
         """What some assets can do now, as far as telemetry tells."""
         soc_pct, available_mw = self.numbers("soc_pct", slots), self.numbers("available_mw", slots)
         return [
-            limits_now(self.assets[slot], soc_pct=soc, available_mw=available)
-            for slot, soc, available in zip(slots.tolist(), soc_pct, available_mw, strict=True)
+            limits_now(rating, soc_pct=soc, available_mw=available)
+            for rating, soc, available in zip(self.at(slots).ratings(), soc_pct, available_mw, strict=True)
         ]
 
     def state_name(self, signal: str, code: float) -> str | None:

@@ -167,7 +167,7 @@ class TelemetryHistory:
         found = await self._store.site_history(
             SiteHistoryQuery(
                 slots=self._fleet.slots_of(site_id),
-                capacity_mwhr=np.array([asset.capacity_mwhr for asset in members], np.float64),
+                capacity_mwhr=np.array(members.numbers("capacity_mwhr"), np.float64),
                 start_us=start_us,
                 end_us=end_us,
                 limit=request.limit,

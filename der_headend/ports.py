@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from der_core.dispatch import Command, Dispatch
 from der_core.events import Event, Severity
 from der_core.lifecycle import State
+from der_core.packed import Ids
 
 T = TypeVar("T")
 
@@ -98,7 +99,7 @@ class SessionRecord:
     peer: str
     connected_at: datetime
     last_seen_at: datetime
-    asset_ids: tuple[UUID, ...]
+    asset_ids: Ids
     spool_id: UUID
     disconnected_at: datetime | None = None
     reason: str | None = None

@@ -18,6 +18,8 @@ from uuid import UUID, uuid4
 
 import numpy as np
 
+from der_core.assets import Assets
+from der_core.packed import Ids
 from der_core.registration import Registration
 from der_headend.fleet import Binding, Fleet
 from der_headend.measures import LiveSums, SessionCounts
@@ -165,7 +167,7 @@ class Sessions:
         site, served = self._fleet.inventory.assets_of(record.site_id), record.asset_ids
         whole = len(served) >= len(site) > 1
         if whole and len(served) > len(site):  # in an earlier run, before the inventory lost some
-            whole = {asset.id for asset in site}.issubset(served)
+            whole = {*site.ids}.issubset(served)
         return None if whole else served[0]
 
     def of_spool(self, spool_id: UUID) -> Session | None:
@@ -182,7 +184,7 @@ class Sessions:
         """Whether an agent comes for all of a site as the inventory has it, and no other agent serves any of that."""
         if not registration.is_whole_site(self._fleet.inventory):
             return False
-        slots = self._fleet.inventory.places_of(registration.site_id)
+        slots = self._fleet.inventory.assets_of(registration.site_id).places
         serving = {self._serving[slot] for slot in slots}
         return all(each is None or each.agent_id == registration.agent_id for each in serving)
 
@@ -192,9 +194,9 @@ class Sessions:
         if entry is not None and entry.session is not None:
             self.close(entry.session.id, REPLACED)
         now = self._clock.now()
-        slots = self._slots(registration)
-        # The inventory's own ids: those of the registration would be a second copy for every asset.
-        asset_ids = tuple([self._fleet.assets[slot].id for slot in slots])
+        site = self._fleet.inventory.assets_of(registration.site_id)
+        whole = registration.is_whole_site(self._fleet.inventory)
+        members = site if whole else self._fleet.inventory.those(each.id for each in registration.assets)
         record = SessionRecord(
             session_id=uuid4(),
             agent_id=registration.agent_id,
@@ -203,14 +205,14 @@ class Sessions:
             peer=peer,
             connected_at=now,
             last_seen_at=now,
-            asset_ids=asset_ids,
+            asset_ids=_one_copy(members.ids, site, entry),
             spool_id=registration.spool_id,
         )
         now_s = self._clock.monotonic()
         session = Session(
             id=record.session_id,
             registration=replace(registration, assets=()),
-            binding=self._fleet.bind(slots, registration.signals),
+            binding=self._fleet.bind(members.places, registration.signals),
             link=link,
             record=record,
             heard_s=now_s,
@@ -221,7 +223,7 @@ class Sessions:
         self._by_spool[registration.spool_id] = session
         entry = self._entry(registration.agent_id)
         self.served[session.binding.slots] = True
-        for slot in slots:
+        for slot in members.places:
             self._serving[slot] = session
             self._served_last[slot] = entry.agent_id
         entry.session = session
@@ -229,7 +231,7 @@ class Sessions:
         entry.spool_id = registration.spool_id
         entry.sessions.insert(0, record)
         del entry.sessions[SESSIONS_KEPT:]
-        self.sums.assets += len(asset_ids)
+        self.sums.assets += len(members)
         self._sum_up(entry.heartbeat, 1)
         self._watch_for(session)
         self.counts.opened += 1
@@ -262,15 +264,11 @@ class Sessions:
                 continue
             entry = self._entry(record.agent_id)
             entry.spool_id = entry.spool_id or record.spool_id
-            slots = [self._fleet.slot_of.get(asset_id) for asset_id in record.asset_ids]
-            asset_ids = entry.sessions[0].asset_ids if entry.sessions else ()
-            if asset_ids != record.asset_ids:  # mostly they are the same, and one copy is enough
-                asset_ids = tuple(
-                    asset_id if slot is None else self._fleet.assets[slot].id
-                    for asset_id, slot in zip(record.asset_ids, slots, strict=True)
-                )
+            site = self._fleet.inventory.assets_of(record.site_id)
+            asset_ids = _one_copy(record.asset_ids, site, entry)
             entry.sessions.append(replace(record, agent_id=entry.agent_id, asset_ids=asset_ids))
-            for slot in slots:
+            whole = asset_ids is site.ids
+            for slot in site.places if whole else map(self._fleet.slot_of.get, asset_ids):
                 if slot is not None and self._served_last[slot] is None:
                     self._served_last[slot] = entry.agent_id
 
@@ -303,7 +301,8 @@ class Sessions:
 
     def speaks_for_site(self, record: SessionRecord) -> bool:
         """Whether the agent of a session may have said what was said of its site: no other gateway was there since."""
-        served = (self._served_last[slot] for slot in self._fleet.inventory.places_of(record.site_id))
+        site = self._fleet.inventory.assets_of(record.site_id)
+        served = (self._served_last[slot] for slot in site.places)
         others = {agent_id for agent_id in served if agent_id not in (None, record.agent_id)}
         return not any(
             len(self._agents[each].sessions[0].asset_ids) > 1 for each in others if each in self._agents
@@ -363,12 +362,6 @@ class Sessions:
             next_s = self._due[0][0] if self._due else math.inf
             await self._clock.sleep_until(min(max(next_s, now + SHORTEST_LOOK_S), now + LONGEST_LOOK_S))
 
-    def _slots(self, registration: Registration) -> Sequence[int]:
-        inventory = self._fleet.inventory
-        if registration.is_whole_site(inventory):
-            return inventory.places_of(registration.site_id)
-        return [self._fleet.slot_of[asset.id] for asset in registration.assets]
-
     def _overdue(self, now_s: float) -> Iterator[Session]:
         """Those from whom nothing was heard for too long; only those are looked at that were due at their last look."""
         while self._due and self._due[0][0] <= now_s:
@@ -402,6 +395,13 @@ class Sessions:
                 del self._agents[gone]
                 del self._by_agent_id[bisect_left(self._by_agent_id, gone, key=_AGENT_ID)]
         return entry
+
+
+def _one_copy(asset_ids: Ids, site: Assets, entry: AgentEntry | None) -> Ids:
+    """The same ids, mostly as an object that is there already: the site's, or that of the agent's session before."""
+    before = entry.sessions[:1] if entry is not None else ()
+    known = (site.ids, *(session.asset_ids for session in before))
+    return next((each for each in known if each == asset_ids), asset_ids)
 
 
 def _dropped_since(before: Heartbeat, now: Heartbeat) -> int:

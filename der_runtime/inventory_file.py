@@ -104,8 +104,6 @@ def load_inventory(path: Path, *, progress: Progress = _unheard) -> Inventory:
 
 def _in_regular_form(path: Path, progress: Progress) -> Inventory | None:
     """The inventory, if the file is of the regular form and nothing is wrong with it."""
-    draft = InventoryDraft()
-    take = {"sites": draft.add_site, "assets": draft.add_asset}
     reader = RegularReader(lists={"sites": SITE_KEYS, "assets": ASSET_KEYS}, numbers=NUMBER_RULES.keys())
     with path.open("rb") as file:
         size = path.stat().st_size
@@ -116,9 +114,7 @@ def _in_regular_form(path: Path, progress: Progress) -> Inventory | None:
             return text.read(characters)
 
         try:
-            for name, fields in reader.entries(read):
-                take[name](fields)
-            return draft.inventory()
+            return InventoryDraft().inventory(reader.entries(read))
         except (Irregular, ValueError, KeyError):
             return None
 

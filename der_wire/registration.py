@@ -6,9 +6,10 @@ it is checked to the last field, and its size is bounded.
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from operator import attrgetter
 from typing import TypeAlias
 
-from der_core.assets import Asset, Inventory
+from der_core.assets import Asset, Assets, Inventory
 from der_core.dispatch import MAX_DURATION_S, InForce
 from der_core.registration import AgentMode, RegisteredAsset, Registration
 from der_core.signals import Signal
@@ -35,10 +36,13 @@ MAX_AGENT_ID = 128
 MIN_HEARTBEAT_S = 0.05
 MAX_HEARTBEAT_S = 300.0
 
-_Assets: TypeAlias = tuple[RegisteredAsset | Asset, ...]
+_Registered: TypeAlias = Sequence[RegisteredAsset | Asset]
 
 _CATALOGUES = 32
 """Signal catalogues remembered. The agents of a fleet run a few kinds of assets, so thousands share one catalogue."""
+
+_NUMBERS = ("capacity_mwhr", "max_mw", "min_mw")
+_FIELDS = attrgetter("id", "name", *_NUMBERS)
 
 _MODES: Mapping[pb.Mode, AgentMode] = {
     pb.MODE_SINGLE_ASSET: AgentMode.SINGLE_ASSET,
@@ -134,11 +138,11 @@ def _first_seq(value: int) -> int:
     return value
 
 
-def _assets(message: pb.Register, mode: AgentMode, inventory: Inventory | None) -> _Assets:
+def _assets(message: pb.Register, mode: AgentMode, inventory: Inventory | None) -> _Registered:
     most = 1 if mode is AgentMode.SINGLE_ASSET else MAX_ASSETS
     if not 1 <= len(message.assets) <= most:
         raise invalid("assets", f"{len(message.assets)} assets", f"1 to {most} in mode {mode}")
-    if inventory is not None and (site := _whole_site(message.assets, inventory)):
+    if inventory is not None and (site := _whole_site(message.assets, inventory)) is not None:
         return site
     assets = tuple(_asset(f"assets[{place}]", asset) for place, asset in enumerate(message.assets))
     for place in range(1, len(assets)):
@@ -149,19 +153,15 @@ def _assets(message: pb.Register, mode: AgentMode, inventory: Inventory | None) 
     return assets
 
 
-def _whole_site(said: Sequence[pb.Asset], inventory: Inventory) -> tuple[Asset, ...]:
-    """The assets of the site of the first, if these are all of them and described in the same way; else none."""
-    known = inventory.assets.get(_asset("assets[0]", said[0]).id)
-    site = () if known is None else inventory.assets_of(known.site_id)
-    same = len(said) == len(site) and all(
-        theirs.id == str(ours.id)
-        and theirs.name == ours.name
-        and theirs.capacity_mwhr == ours.capacity_mwhr
-        and theirs.max_mw == ours.max_mw
-        and theirs.min_mw == ours.min_mw
-        for theirs, ours in zip(said, site, strict=True)
-    )
-    return site if same else ()
+def _whole_site(said: Sequence[pb.Asset], inventory: Inventory) -> Assets | None:
+    """The assets of the site of the first, if these are all of them and described in the same way."""
+    place = inventory.places.get(_asset("assets[0]", said[0]).id)
+    if place is None:
+        return None
+    site = inventory.assets_of(inventory.columns.site_id(place))
+    ids, *theirs = map(list, zip(*map(_FIELDS, said), strict=True))
+    ours = [site.names, *map(site.numbers, _NUMBERS)]
+    return site if site.ids.written_as(ids) and theirs == ours else None
 
 
 def _asset(field: str, message: pb.Asset) -> RegisteredAsset:
@@ -196,12 +196,12 @@ def _signal(field: str, message: pb.Signal) -> Signal:
     )
 
 
-def _in_force(message: pb.Register, assets: _Assets) -> tuple[InForce, ...]:
+def _in_force(message: pb.Register, assets: _Registered) -> tuple[InForce, ...]:
     refuse_repeats("in_force.asset", (held.asset for held in message.in_force))
     return tuple(_held(f"in_force[{place}]", held, assets) for place, held in enumerate(message.in_force))
 
 
-def _held(field: str, message: pb.InForce, assets: _Assets) -> InForce:
+def _held(field: str, message: pb.InForce, assets: _Registered) -> InForce:
     return InForce(
         dispatch_id=read_uuid(f"{field}.dispatch_id", message.dispatch_id),
         asset_id=assets[read_place(f"{field}.asset", message.asset, len(assets))].id,

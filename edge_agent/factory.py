@@ -149,7 +149,7 @@ def _drivers(settings: AgentSettings, identity: Identity, clock: Clock) -> list[
 
 def _only_site(inventory: Inventory) -> tuple[Site, tuple[Asset, ...]]:
     (site,) = inventory.sites.values()
-    return site, inventory.assets_of(site.id)
+    return site, tuple(inventory.assets_of(site.id))
 
 
 def _site_of_gateway(settings: AgentSettings) -> tuple[Site, tuple[Asset, ...]]:
@@ -159,7 +159,7 @@ def _site_of_gateway(settings: AgentSettings) -> tuple[Site, tuple[Asset, ...]]:
     if site is None:
         known = ", ".join(f"{other.id} ({other.name})" for other in inventory.sites.values()) or "none"
         raise SettingsInvalid("SITE_ID", f"{site_id} is not in {path}; its sites are {known}")
-    assets = inventory.assets_of(site_id)
+    assets = tuple(inventory.assets_of(site_id))
     if not assets:
         having = ", ".join(
             f"{other.id} ({other.name})"

@@ -86,8 +86,8 @@ class Handover:
         )
         if delivery.made is not None:
             record = record.with_split(delivery.made)
-            assets = self._fleet.inventory.assets
-            names = {share.asset_id: assets[share.asset_id].name for share in delivery.made.shares}
+            shared = self._fleet.inventory.those(share.asset_id for share in delivery.made.shares)
+            names = dict(zip(shared.ids, shared.names, strict=True))
             log_split(record.id, delivery.made, names)
         now = self._clock.now()
         refused, agents = dict(delivery.refused), dict[UUID, str]()
@@ -126,7 +126,7 @@ class Handover:
             await self._clock.sleep_until(self._clock.monotonic() + HAND_OVER_AGAIN_S)
             for site_id in tuple(self._held_back):
                 async with self._lock(site_id):
-                    agents = self.ready_agents(a.id for a in self._fleet.inventory.assets_of(site_id))
+                    agents = self.ready_agents(self._fleet.inventory.assets_of(site_id).ids)
                     records = self._records.open_at(site_id)
                     recorded = await self._ahead.waiting(records, agents, self._clock.now())
                     self.hand_over(site_id, recorded=recorded)

@@ -1,14 +1,13 @@
 """Who gets what of a request as things are now: decisions without side effects. Power in MW, positive = discharge."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
 import numpy as np
-from numpy.typing import NDArray
 
 from der_core.allocation import Candidate, Split, Weighting, split
-from der_core.assets import Asset
+from der_core.assets import Assets
 from der_core.dispatch import Command, Dispatch, Target
 from der_core.lifecycle import State
 from der_core.request import Aim, DispatchRequest, check_soc
@@ -69,19 +68,15 @@ def preview(
 
 
 def online(
-    assets: Sequence[Asset], *, fleet: Fleet, sessions: Sessions
-) -> tuple[list[Asset], tuple[tuple[UUID, str], ...]]:
+    assets: Assets, *, fleet: Fleet, sessions: Sessions
+) -> tuple[Assets, tuple[tuple[UUID, str], ...]]:
     """The assets that can take a share now, and the others with the reason."""
-    chosen, skipped = [], []
-    powers_mw = fleet.numbers("current_mw", _slots(assets, fleet))
-    for asset, power_mw in zip(assets, powers_mw, strict=True):
-        if sessions.serving(asset.id) is None:
-            skipped.append((asset.id, "agent_offline"))
-        elif power_mw is None:
-            skipped.append((asset.id, "asset_offline"))
-        else:
-            chosen.append(asset)
-    return chosen, tuple(skipped)
+    slots = np.array(assets.places, np.int64)
+    served, known = sessions.served[slots], np.isfinite(fleet.columns["current_mw"][slots])
+    away = np.flatnonzero(~(served & known))
+    reasons = ("asset_offline" if there else "agent_offline" for there in served[away].tolist())
+    skipped = zip(assets.ids.at(away.tolist()), reasons, strict=True)
+    return assets.where((served & known).tolist()), tuple(skipped)
 
 
 def plan_delivery(
@@ -120,8 +115,7 @@ def plan_delivery(
         return Delivery(((session, command(served, record.requested_mw, site_wide=True)),), refused)
     made = None
     if not shares:
-        inventory = fleet.inventory
-        chosen, offline = online([inventory.assets[a] for a in served], fleet=fleet, sessions=sessions)
+        chosen, offline = online(fleet.inventory.those(served), fleet=fleet, sessions=sessions)
         refused += offline
         made = split(record.requested_mw, _candidates(chosen, fleet), weighting=weighting)
         shares = {share.asset_id: share.mw for share in made.shares}
@@ -133,22 +127,24 @@ def plan_delivery(
     return Delivery(commands, refused, made)
 
 
-def _candidates(assets: Sequence[Asset], fleet: Fleet) -> list[Candidate]:
-    slots = _slots(assets, fleet)
+def _candidates(assets: Assets, fleet: Fleet) -> list[Candidate]:
+    slots = np.array(assets.places, np.int64)
     return [
         Candidate(
-            asset_id=asset.id,
-            capacity_mwhr=asset.capacity_mwhr,
+            asset_id=asset_id,
+            capacity_mwhr=capacity_mwhr,
             limits=limits,
             soc_pct=soc_pct,
-            min_soc_pct=asset.min_soc_pct,
-            max_soc_pct=asset.max_soc_pct,
+            min_soc_pct=min_soc_pct,
+            max_soc_pct=max_soc_pct,
         )
-        for asset, limits, soc_pct in zip(
-            assets, fleet.limits_of(slots), fleet.numbers("soc_pct", slots), strict=True
+        for asset_id, capacity_mwhr, limits, soc_pct, min_soc_pct, max_soc_pct in zip(
+            assets.ids,
+            assets.numbers("capacity_mwhr"),
+            fleet.limits_of(slots),
+            fleet.numbers("soc_pct", slots),
+            assets.numbers("min_soc_pct"),
+            assets.numbers("max_soc_pct"),
+            strict=True,
         )
     ]
-
-
-def _slots(assets: Sequence[Asset], fleet: Fleet) -> NDArray[np.int64]:
-    return np.array([fleet.slot_of[asset.id] for asset in assets], np.int64)

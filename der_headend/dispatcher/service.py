@@ -213,8 +213,9 @@ class Dispatcher:
         async with self._lock(site_id):
             asked = {held.dispatch_id for held in registration.in_force}
             found, unsure = await self._records.find_all(asked)
-            theirs = dict.fromkeys(session.record.asset_ids, session.agent_id)
-            recorded = await self._ahead.waiting(self._records.open_at(site_id), theirs, self._clock.now())
+            open_before = self._records.open_at(site_id)
+            theirs = dict.fromkeys(session.record.asset_ids if open_before else (), session.agent_id)
+            recorded = await self._ahead.waiting(open_before, theirs, self._clock.now())
             # From here on nothing is awaited: what is decided is decided on the records as they are.
             now = self._clock.now()
             at_hand = {i: r for i in asked if (r := self._records.at_hand(i)) is not None}

@@ -11,6 +11,7 @@ import pytest
 
 from der_core.dispatch import Target
 from der_core.lifecycle import State, Transition
+from der_core.packed import Ids
 from der_headend.ports import Batch, EventQuery, HistoryQuery, SessionRecord
 from der_headend.store.postgres import PostgresStore
 from kit import records
@@ -27,7 +28,7 @@ SESSION = SessionRecord(
     peer="127.0.0.1:5",
     connected_at=records.at(0),
     last_seen_at=records.at(0),
-    asset_ids=(A, B),
+    asset_ids=Ids.of((A, B)),
     spool_id=UUID(int=2),
 )
 TABLES = (

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from der_core.lifecycle import State, Transition
+from der_core.packed import Ids
 from der_headend.ports import Batch, HistoryQuery, SessionRecord
 from der_headend.store.postgres import PostgresStore
 from der_runtime.clock import ManualClock
@@ -41,7 +42,7 @@ def session(at_s: float, *, agent_id: str = "gateway", id: UUID | None = None) -
         peer="127.0.0.1:5",
         connected_at=records.at(at_s),
         last_seen_at=records.at(at_s),
-        asset_ids=(A, B),
+        asset_ids=Ids.of((A, B)),
         spool_id=UUID(int=2),
     )
 

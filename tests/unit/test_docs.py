@@ -185,7 +185,7 @@ def test_every_route_is_listed_and_no_other() -> None:
 def test_the_worked_examples_of_the_split() -> None:
     inventory = load_inventory(SHIPPED_INVENTORY)
     a, b, c = (inventory.assets[UUID(asset_id)] for asset_id in (ASSET_A, ASSET_B, ASSET_C))
-    assert inventory.assets_of(UUID(SITE_ID)) == (a, b, c)
+    assert [*inventory.assets_of(UUID(SITE_ID))] == [a, b, c]
 
     def shares(mw: float, empty: bool = False) -> tuple[list[float], float]:
         limits = [limits_now(a, soc_pct=a.min_soc_pct if empty else 50.0)]

@@ -84,10 +84,11 @@ def test_what_was_asked_for_lately_is_kept_within_a_bound(monkeypatch: pytest.Mo
     assert len(state._inventory) <= 4
 
 
-def test_a_large_site_comes_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Sessions, "serving", lambda _self, _asset_id: object())
+def test_a_large_site_comes_in_pieces() -> None:
     assets = 2 * ASSETS_AT_ONCE + 50
-    pieces = list(of(assets).site(SITE))
+    state = of(assets)
+    state.sessions.served[:] = True
+    pieces = list(state.site(SITE))
     assert max(piece.count('"updated_at"') for piece in pieces) <= ASSETS_AT_ONCE
     whole = json.loads("".join(pieces))
     assert (len(whole["assets"]), whole["assets_total"], whole["current_mw"]) == (assets, assets, assets / 4)

@@ -1,13 +1,16 @@
 """Sessions by id: replacement, late closes, and liveness by heartbeat."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
 
+from der_core.packed import Ids
 from der_headend import sessions
-from kit.headend import A, B, C, World, gateway, link_of
+from der_headend.rest.views import records
+from kit.headend import SITE, A, B, C, World, gateway, link_of
 
 
 async def test_a_newer_session_replaces_the_older_and_at_most_one_is_open() -> None:
@@ -84,25 +87,42 @@ async def test_who_served_an_asset_last_is_known_after_it_left() -> None:
 
 async def test_a_session_keeps_no_second_copy_of_its_part_of_the_inventory() -> None:
     world = World()
-    session = await world.connect(gateway(A, B))
+    first = await world.connect(gateway())
+    assert first.registration.assets == ()
+    assert first.record.asset_ids is world.fleet.inventory.assets_of(SITE).ids
 
-    assert session.registration.assets == ()
-    assert all(kept is world.fleet.inventory.assets[kept].id for kept in session.record.asset_ids)
+    part = await world.connect(gateway(A, B))
+    again = await world.connect(gateway(A, B))
+    assert again.record.asset_ids == Ids.of((A, B))
+    assert again.record.asset_ids is part.record.asset_ids
 
 
-async def test_of_an_earlier_run_no_second_copy_is_kept_either() -> None:
-    world, gone = World(), UUID(int=1)
+@pytest.mark.parametrize("served", [(UUID(int=1), A, B), (A, B), (A, B, C)])
+async def test_of_an_earlier_run_no_second_copy_is_kept_either(served: Sequence[UUID]) -> None:
+    world = World()
     ended = (await World().connect(gateway(A, B))).record
-    as_read = [replace(ended, asset_ids=tuple(UUID(str(i)) for i in (gone, A, B))) for _ in range(2)]
 
-    world.sessions.restore(as_read)
+    world.sessions.restore(replace(ended, asset_ids=Ids.of(served)) for _ in range(2))
 
     entry = world.sessions.agent(ended.agent_id)
     assert entry is not None
     first, second = (record.asset_ids for record in entry.sessions)
-    assert first == (gone, A, B)
-    assert all(kept is world.fleet.inventory.assets[kept].id for kept in first[1:])
+    assert first == Ids.of(served)
     assert second is first
+    assert (first is world.fleet.inventory.assets_of(SITE).ids) == (served == (A, B, C))
+    last = {asset_id for asset_id in (A, B, C) if world.sessions.last_agent_of(asset_id) is entry}
+    assert last == {A, B, C}.intersection(served)
+
+
+async def test_an_agent_is_shown_with_those_of_its_assets_that_are_still_in_the_inventory() -> None:
+    world = World()
+    ended = (await World().connect(gateway(A, B))).record
+    world.sessions.restore([replace(ended, asset_ids=Ids.of((UUID(int=1), A, B)))])
+
+    (entry,) = world.sessions.agents()
+    shown = records.agent(entry, sessions=world.sessions, inventory=world.fleet.inventory)
+
+    assert [asset["id"] for asset in shown["assets"]] == [str(A), str(B)]
 
 
 async def test_of_too_many_agents_of_an_earlier_run_the_newest_are_remembered(

@@ -181,7 +181,7 @@ def test_all_of_a_site_as_the_inventory_has_it_is_taken_from_there() -> None:
 def test_sessions_of_whole_sites_share_their_slots_with_the_inventory() -> None:
     registration = registration_from_wire(registration_to_wire(gateway()), INVENTORY)
     session = World().sessions.open(registration, peer="", link=NotingLink())
-    assert np.shares_memory(session.binding.slots, np.asarray(INVENTORY.places_of(SITE)))
+    assert np.shares_memory(session.binding.slots, np.asarray(INVENTORY.assets_of(SITE).places))
 
 
 @given(st.text(max_size=300))

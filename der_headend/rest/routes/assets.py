@@ -20,11 +20,11 @@ async def list_assets(
     services: Provided, *, site_id: OfSite = None, limit: Limit = MAX_LIMIT, cursor: Cursor = None
 ) -> Response:
     """The assets of the inventory, or of one of its sites, in order of id."""
-    fleet = services.fleet
-    assets = fleet.assets if site_id is None else services.live.assets_of(site_id)
-    shown, next_cursor = page(assets, lambda asset: asset.id.hex, limit=limit, cursor=cursor)
-    slots = np.array([fleet.slot_of[asset.id] for asset in shown], np.int64)
-    return ready(texts.array(services.live.assets(slots)), next_cursor)
+    inventory = services.fleet.inventory
+    ids = inventory.columns.ids
+    members = inventory.in_order if site_id is None else inventory.assets_of(inventory.known_site(site_id).id)
+    slots, next_cursor = page(members.places, lambda place: ids[place].hex, limit=limit, cursor=cursor)
+    return ready(texts.array(services.live.assets(np.array(slots, np.int64))), next_cursor)
 
 
 @router.get("/assets/{asset_id}", response_model=Asset, responses=documented(404, 422))

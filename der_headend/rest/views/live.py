@@ -11,14 +11,14 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from der_core.assets import Asset, Site
+from der_core.assets import Inventory, Site
 from der_core.errors import NotFound
 from der_core.freshness import STALE_AFTER_S
 from der_headend.alarms import Alarms
 from der_headend.fleet import Fleet, plain_numbers
 from der_headend.rest.views import texts
 from der_headend.rest.views.moments import moments
-from der_headend.rest.views.samples import CORE_NAMES, samples
+from der_headend.rest.views.samples import CORE_NAMES, rating, samples, whose
 from der_headend.rest.views.sums import Sums
 from der_headend.rest.views.texts import Column, Text
 from der_headend.sessions import Sessions
@@ -32,10 +32,10 @@ ASSETS_AT_ONCE = 200
 INVENTORY_KEPT = 10_000
 """Of so many assets the part that never changes is kept as text: about 4 MB."""
 
-_INVENTORY = (
-    '"id":"%s","name":%s,"site_id":"%s","site_name":%s,"location":%s,"asset_type":"%s","capacity_mwhr":%r,"max_mw":%r,'
-    '"min_mw":%r,"min_soc_pct":%r,"max_soc_pct":%r,"efficiency":%r,"ramp_rate_mw_per_min":%r,"failsafe_mw":%r'
-)
+_RATING = ("capacity_mwhr", "max_mw", "min_mw")
+_NUMBERS = (*_RATING, "min_soc_pct", "max_soc_pct", "efficiency", "ramp_rate_mw_per_min", "failsafe_mw")
+_SITE = '"site_id":"%s","site_name":%s,"location":%s'
+_INVENTORY = f'"id":"%s","name":%s,%s,"asset_type":"%s",{texts.template(*_NUMBERS)}'
 _ASSET = f"{{%s,{texts.template(*CORE_NAMES, 'online', 'updated_at')}}}"
 
 
@@ -69,15 +69,6 @@ class Live:
         )
         return [_ASSET % row for row in rows]
 
-    def assets_of(self, site_id: UUID) -> Sequence[Asset]:
-        """The assets of a site, in order of id.
-
-        Raises:
-            NotFound: ``unknown_site``.
-        """
-        inventory = self.fleet.inventory
-        return inventory.assets_of(inventory.known_site(site_id).id)
-
     def site(self, site: Site, *, with_assets: bool = True) -> Iterator[Text]:
         """A site, what those of its assets that are heard are together, and each of all if asked for, in pieces."""
         members = self.fleet.inventory.assets_of(site.id)
@@ -92,7 +83,7 @@ class Live:
             "name": site.name,
             "location": site.location,
             **sums.fields(),
-            "capacity_mwhr": math.fsum(asset.capacity_mwhr for asset in members),
+            "capacity_mwhr": math.fsum(members.numbers("capacity_mwhr")),
             "assets_total": len(members),
             "alarms": self.alarms.count(site.id),
         }
@@ -131,16 +122,20 @@ class Live:
         """The newest samples of assets that have been heard from."""
         columns = {name: texts.values(self._values(name, slots)) for name in self.fleet.columns}
         times = moments(self.fleet.timestamp_us[slots])
-        return samples(list(self._assets_in(slots)), times, columns, self.online(slots))
+        assets = self.fleet.at(slots)
+        return samples(
+            [*map(whose, assets.ids.texts(), assets.site_ids, assets.types)],
+            map(rating, *map(assets.numbers, _RATING)),
+            times,
+            columns,
+            self.online(slots),
+        )
 
     def online(self, slots: Slots) -> list[bool]:
         """Of which assets the agent is connected and the power is known."""
-        known = np.isfinite(self.fleet.columns["current_mw"][slots]).tolist()
-        serving = self.sessions.serving
-        return [
-            knows and serving(asset.id) is not None
-            for knows, asset in zip(known, self._assets_in(slots), strict=True)
-        ]
+        known = np.isfinite(self.fleet.columns["current_mw"][slots])
+        online: list[bool] = (known & self.sessions.served[slots]).tolist()
+        return online
 
     def _inventory_of(self, slots: Slots) -> list[Text]:
         """What the inventory says of some assets; of those that were asked for lately it is known."""
@@ -149,13 +144,8 @@ class Live:
         if len(self._inventory) + len(new) > INVENTORY_KEPT:
             self._inventory.clear()
             new = places
-        assets, sites = self.fleet.assets, self.fleet.inventory.sites
-        for slot in new:
-            self._inventory[slot] = _inventory(assets[slot], sites[assets[slot].site_id])
+        self._inventory.update(zip(new, _inventory(self.fleet.inventory, new), strict=True))
         return [self._inventory[slot] for slot in places]
-
-    def _assets_in(self, slots: Slots) -> Iterator[Asset]:
-        return (self.fleet.assets[slot] for slot in slots.tolist())
 
     def _values(self, name: str, slots: Slots) -> Column:
         column = self.fleet.columns[name][slots]
@@ -172,20 +162,17 @@ class Live:
         ]
 
 
-def _inventory(asset: Asset, site: Site) -> Text:
-    return _INVENTORY % (
-        asset.id,
-        texts.encoded(asset.name),
-        site.id,
-        texts.encoded(site.name),
-        texts.encoded(site.location),
-        asset.asset_type,
-        asset.capacity_mwhr,
-        asset.max_mw,
-        asset.min_mw,
-        asset.min_soc_pct,
-        asset.max_soc_pct,
-        asset.efficiency,
-        asset.ramp_rate_mw_per_min,
-        asset.failsafe_mw,
+def _inventory(inventory: Inventory, slots: Sequence[int]) -> Iterator[Text]:
+    """What an inventory says of some assets."""
+    assets = inventory.at(slots)
+    known = {site_id: inventory.sites[site_id] for site_id in assets.site_ids}
+    sites = {id: _SITE % (id, texts.encoded(s.name), texts.encoded(s.location)) for id, s in known.items()}
+    rows = zip(
+        assets.ids.texts(),
+        map(texts.encoded, assets.names),
+        map(sites.__getitem__, assets.site_ids),
+        assets.types,
+        *(map(repr, assets.numbers(name)) for name in _NUMBERS),
+        strict=True,
     )
+    return (_INVENTORY % row for row in rows)

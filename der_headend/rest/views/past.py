@@ -6,7 +6,7 @@ from der_core.assets import Asset
 from der_headend.history import HistoryPage, Resolution, SiteHistoryPage, Values
 from der_headend.rest.views import texts
 from der_headend.rest.views.moments import moments
-from der_headend.rest.views.samples import CORE_NAMES, samples, whose
+from der_headend.rest.views.samples import CORE_NAMES, rating, samples, whose
 from der_headend.rest.views.texts import Text
 
 _STATISTICS = ("mean", "min", "max", "last")
@@ -39,7 +39,8 @@ def _samples(asset: Asset, times: Sequence[str], columns: Mapping[str, Mapping[s
     last = {name: texts.values(statistics["last"]) for name, statistics in columns.items()}
     unknown = [texts.NULL] * len(times)
     online = [mw != texts.NULL for mw in last.get("current_mw", unknown)]
-    return samples([asset] * len(times), times, last, online)
+    ratings = [rating(asset.capacity_mwhr, asset.max_mw, asset.min_mw)] * len(times)
+    return samples(_whose(asset, times), ratings, times, last, online)
 
 
 def _buckets(asset: Asset, times: Sequence[str], columns: Mapping[str, Mapping[str, Values]]) -> list[Text]:
@@ -49,9 +50,12 @@ def _buckets(asset: Asset, times: Sequence[str], columns: Mapping[str, Mapping[s
         for name, statistics in columns.items()
         if name not in CORE_NAMES
     }
-    whose_is_it = [whose(asset)] * len(times)
-    rows = zip(whose_is_it, times, *core, texts.objects(others, count=len(times)), strict=True)
+    rows = zip(_whose(asset, times), times, *core, texts.objects(others, count=len(times)), strict=True)
     return [_BUCKET % row for row in rows]
+
+
+def _whose(asset: Asset, times: Sequence[str]) -> list[Text]:
+    return [whose(asset.id, asset.site_id, asset.asset_type)] * len(times)
 
 
 def _in_buckets(name: str, statistics: Mapping[str, Values], count: int) -> list[Text]:

@@ -35,7 +35,7 @@ def dispatch(record: Dispatch, inventory: Inventory) -> Json:
         "allocations": [
             {
                 "asset_id": str(part.asset_id),
-                "asset_name": _name(part.asset_id, inventory),
+                "asset_name": inventory.name_of(part.asset_id),
                 "capacity_mwhr": part.capacity_mwhr,
                 "weight": part.weight,
                 "raw_mw": part.raw_mw,
@@ -66,7 +66,7 @@ def preview(made: Preview, inventory: Inventory) -> Json:
         "allocations": [
             {
                 "asset_id": str(share.asset_id),
-                "asset_name": _name(share.asset_id, inventory),
+                "asset_name": inventory.name_of(share.asset_id),
                 "capacity_mwhr": share.capacity_mwhr,
                 "weight": share.weight,
                 "raw_mw": share.raw_mw,
@@ -78,7 +78,7 @@ def preview(made: Preview, inventory: Inventory) -> Json:
         ],
         "unserved_mw": made.split.unserved_mw,
         "skipped": [
-            {"asset_id": str(asset_id), "asset_name": _name(asset_id, inventory), "reason": reason}
+            {"asset_id": str(asset_id), "asset_name": inventory.name_of(asset_id), "reason": reason}
             for asset_id, reason in made.skipped
         ],
         "warnings": list(made.warnings),
@@ -127,7 +127,11 @@ def agent(entry: AgentEntry, *, sessions: Sessions, inventory: Inventory) -> Jso
         "spooled_bytes": None if beat is None else beat.spooled_bytes,
         "dropped_records": None if beat is None else beat.dropped_records,
         "clock_skew_s": None if beat is None else beat.clock_skew_s,
-        "assets": [{"id": str(id), "name": inventory.assets[id].name} for id in newest.asset_ids],
+        "assets": [
+            {"id": str(id), "name": name}
+            for id in newest.asset_ids
+            if (name := inventory.name_of(id)) is not None  # it may be gone since an earlier run
+        ],
         "sessions": [
             {
                 "session_id": str(session.session_id),
@@ -171,8 +175,3 @@ def heartbeat(beat: Heartbeat, asset_id: UUID) -> Json:
 
 def _transition(step: Transition) -> Json:
     return {"state": step.state, "at": moment(step.at), "reason": step.reason, "by": step.by}
-
-
-def _name(asset_id: UUID, inventory: Inventory) -> str | None:
-    asset = inventory.assets.get(asset_id)
-    return None if asset is None else asset.name

@@ -43,7 +43,7 @@ class Sums:
         telling = heard[np.isfinite(fleet.columns["soc_mwhr"][heard])]
         self._telling += len(telling)
         self._stored_mwhr += math.fsum(fleet.columns["soc_mwhr"][telling])
-        self._room_mwhr += math.fsum(fleet.assets[slot].capacity_mwhr for slot in telling.tolist())
+        self._room_mwhr += math.fsum(fleet.at(telling).numbers("capacity_mwhr"))
 
     def fields(self) -> Mapping[str, float | str | None]:
         """What is known of them, by the names of the REST API; ``None``: of no asset."""

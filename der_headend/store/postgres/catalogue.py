@@ -7,7 +7,6 @@ codes are made anew at every start. Here they are matched, by name.
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from io import BytesIO
-from itertools import islice
 from struct import Struct
 
 import numpy as np
@@ -92,20 +91,17 @@ class Catalogue:
 
     def _offered(self) -> Iterator[bytes]:
         """The assets of the inventory as rows to copy, some thousands at a time."""
-        rows = (
-            row(
-                asset.id.bytes,
-                asset.site_id.bytes,
-                plain(asset.name).encode(),
-                asset.asset_type.encode(),
-                _DOUBLE(asset.capacity_mwhr),
-                _DOUBLE(asset.min_mw),
-                _DOUBLE(asset.max_mw),
+        for begin in range(0, len(self._inventory.in_order), _ROWS_AT_ONCE):
+            assets = self._inventory.at(self._inventory.in_order.places[begin : begin + _ROWS_AT_ONCE])
+            fields = zip(
+                assets.ids.each(),
+                (site_id.bytes for site_id in assets.site_ids),
+                (plain(name).encode() for name in assets.names),
+                (kind.encode() for kind in assets.types),
+                *(map(_DOUBLE, assets.numbers(name)) for name in ("capacity_mwhr", "min_mw", "max_mw")),
+                strict=True,
             )
-            for asset in self._inventory.in_order
-        )
-        while piece := b"".join(islice(rows, _ROWS_AT_ONCE)):
-            yield piece
+            yield b"".join([row(*values) for values in fields])
 
     async def learn(self, database: Database, names: AbstractSet[str]) -> None:
         """Give a place to each of these signals, and a code to each of their states, that has none yet."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import asyncpg
 
+from der_core.packed import Ids
 from der_headend.ports import SessionRecord
 from der_headend.store.postgres import queries
 from der_headend.store.postgres.connection import Connection, Database
@@ -62,4 +63,4 @@ def _row(session: SessionRecord) -> tuple[Any, ...]:
 
 
 def _record(record: asyncpg.Record) -> SessionRecord:
-    return SessionRecord(**{**record, "asset_ids": tuple(record["asset_ids"])})
+    return SessionRecord(**{**record, "asset_ids": Ids.of(record["asset_ids"])})

@@ -1,5 +1,7 @@
 """Ids and texts in one piece of memory: they come out as they went in, and are found again."""
 
+import copy
+import pickle
 from collections.abc import Callable
 from uuid import UUID
 
@@ -26,6 +28,18 @@ def test_ids_come_out_as_they_went_in(ids: list[UUID]) -> None:
     assert [*packed.at(range(len(ids) - 1, -1, -1))] == ids[::-1]
     assert [UUID(bytes=each) for each in packed.each()] == ids
     assert len(packed.packed) == 16 * len(ids)
+
+
+@given(st.uuids())
+def test_an_id_that_comes_out_is_a_uuid_like_any_other(asset_id: UUID) -> None:
+    (made,) = Ids.of([asset_id])
+    assert (made, hash(made), str(made), made.is_safe) == (
+        asset_id,
+        hash(asset_id),
+        str(asset_id),
+        asset_id.is_safe,
+    )
+    assert pickle.loads(pickle.dumps(made)) == copy.deepcopy(made) == asset_id  # noqa: S301 - our own
 
 
 @given(IDS, IDS)

@@ -125,6 +125,17 @@ async def test_an_agent_is_shown_with_those_of_its_assets_that_are_still_in_the_
     assert [asset["id"] for asset in shown["assets"]] == [str(A), str(B)]
 
 
+async def test_an_agent_whose_site_is_no_longer_in_the_inventory_is_shown_with_its_id() -> None:
+    world = World()
+    ended = (await World().connect(gateway(A, B))).record
+    world.sessions.restore([replace(ended, site_id=UUID(int=1), asset_ids=Ids.of([UUID(int=2)]))])
+
+    (entry,) = world.sessions.agents()
+    shown = records.agent(entry, sessions=world.sessions, inventory=world.fleet.inventory)
+
+    assert (shown["site_id"], shown["site_name"], shown["assets"]) == (str(UUID(int=1)), str(UUID(int=1)), [])
+
+
 async def test_of_too_many_agents_of_an_earlier_run_the_newest_are_remembered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

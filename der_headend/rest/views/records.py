@@ -108,15 +108,15 @@ def event(happened: Event, *, acknowledged_at: str | None = None) -> Json:
 def agent(entry: AgentEntry, *, sessions: Sessions, inventory: Inventory) -> Json:
     """An agent with the sessions that are remembered of it; there is at least one."""
     newest = entry.sessions[0]
-    site = inventory.sites[newest.site_id]
+    site = inventory.sites.get(newest.site_id)  # it may be gone since an earlier run, as may assets
     live, said, beat = entry.session, entry.registration, entry.heartbeat
     return {
         "agent_id": entry.agent_id,
         "mode": newest.mode,
         "peer": newest.peer,
         "connected": live is not None,
-        "site_id": str(site.id),
-        "site_name": site.name,
+        "site_id": str(newest.site_id),
+        "site_name": str(newest.site_id) if site is None else site.name,
         "connected_at": moment(newest.connected_at),
         "last_seen_at": moment(newest.last_seen_at if live is None else sessions.last_seen(live)),
         "software": None if said is None else said.software,
@@ -130,7 +130,7 @@ def agent(entry: AgentEntry, *, sessions: Sessions, inventory: Inventory) -> Jso
         "assets": [
             {"id": str(id), "name": name}
             for id in newest.asset_ids
-            if (name := inventory.name_of(id)) is not None  # it may be gone since an earlier run
+            if (name := inventory.name_of(id)) is not None
         ],
         "sessions": [
             {

@@ -8,7 +8,8 @@ before it in the row may send has come. As only a few are on their turn at a tim
 waiting is lent a larger window for it than all could have. One that has not may have nothing to send: its turn lasts
 until grpc has taken the message, which it says through the same queue.
 
-While a command is under way hardly anybody is called, so that the queue is short when its answer comes.
+While a command is under way hardly anybody is called, so that the queue is short when its answer comes; and fewer than
+usual for a while after it, for what is on its way when the next one comes stands before its answer.
 """
 
 from collections import OrderedDict
@@ -31,6 +32,10 @@ AT_MOST_ROWS = 2 * AT_ONCE_ROWS
 
 GIVING_WAY_ROWS = 1_000
 """So many may be on their way while a command is under way: they take a few milliseconds."""
+
+LATELY_SHARE = 0.3
+"""The part of ``AT_ONCE_ROWS`` and ``AT_MOST_ROWS`` that may be on its way where there was a command lately; about a
+tenth less is stored then."""
 
 LENT_ROWS = 1_000
 """So many samples an agent may send in its turn, if its window is not larger: large messages cost less than many."""
@@ -136,7 +141,9 @@ class Turns:
     def _may_call(self, now_s: float) -> bool:
         if self._right_of_way.taken():
             return self._rows < GIVING_WAY_ROWS
-        return self._rows < AT_ONCE_ROWS or (self._rows < AT_MOST_ROWS and now_s >= self._paced_s)
+        share = LATELY_SHARE if self._right_of_way.lately() else 1.0
+        few = self._rows < share * AT_ONCE_ROWS
+        return few or (self._rows < share * AT_MOST_ROWS and now_s >= self._paced_s)
 
     def _call(self, session: Session, now_s: float) -> _Turn:
         spool_id, assets = session.registration.spool_id, session.binding.slots.size

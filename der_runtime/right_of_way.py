@@ -7,11 +7,16 @@ next piece, and waits while a command is under way. What waits is not starved: e
 else has half of the time.
 """
 
+import math
 from collections.abc import Hashable
 
 from der_runtime.clock import Clock
 
 LONGEST_S = 0.25
+
+LATELY_S = 30.0
+"""After a command the next is reckoned with for so long."""
+
 _LOOK_S = 0.005
 
 
@@ -23,6 +28,7 @@ class RightOfWay:
         self._until_s: dict[Hashable, float] = {}
         self._looked_s = clock.monotonic()
         self._left_s = LONGEST_S
+        self._lately_until_s = -math.inf
         self.given_s = 0.0
         """For how long it was taken, in all."""
 
@@ -30,6 +36,7 @@ class RightOfWay:
         """A command is under way; nothing changes if it was already."""
         self._look()
         self._until_s.setdefault(command, self._looked_s + LONGEST_S)
+        self._lately_until_s = self._looked_s + LATELY_S
 
     def end(self, command: Hashable) -> None:
         """Its answer has come, or none will; nothing happens if it was not under way."""
@@ -43,6 +50,10 @@ class RightOfWay:
             return False
         self._look()
         return bool(self._until_s) and self._left_s > 0
+
+    def lately(self) -> bool:
+        """Whether a command has begun within ``LATELY_S``: where one came, another may follow."""
+        return self._clock.monotonic() < self._lately_until_s
 
     async def free(self) -> None:
         """Wait until it is not taken."""

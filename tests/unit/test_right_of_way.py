@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from der_runtime.clock import ManualClock
-from der_runtime.right_of_way import LONGEST_S, RightOfWay
+from der_runtime.right_of_way import LATELY_S, LONGEST_S, RightOfWay
 
 STEP_S = 0.01
 
@@ -68,6 +68,18 @@ def test_commands_with_pauses_between_them_have_it_each_time(
         right_of_way.end(turn)
         clock.advance(STEP_S)
     assert right_of_way.given_s == pytest.approx(10.0)
+
+
+def test_after_a_command_the_next_is_reckoned_with_for_a_while(
+    right_of_way: RightOfWay, clock: ManualClock
+) -> None:
+    assert not right_of_way.lately()
+    right_of_way.begin("a")
+    right_of_way.end("a")
+    clock.advance(LATELY_S - STEP_S)
+    assert right_of_way.lately()
+    clock.advance(STEP_S)
+    assert not right_of_way.lately()
 
 
 async def test_who_waits_goes_on_when_it_is_free(right_of_way: RightOfWay, clock: ManualClock) -> None:

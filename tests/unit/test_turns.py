@@ -10,6 +10,7 @@ from der_core.errors import Rejected
 from der_core.registration import Registration
 from der_headend import turns
 from der_headend.sessions import Session
+from der_runtime.right_of_way import LATELY_S
 from kit.headend import NotingLink, World, battery, frame, gateway, link_of
 
 AGENTS = 6
@@ -291,5 +292,9 @@ async def test_while_a_command_is_under_way_a_few_are_called_and_then_all(
     send(world, sessions[0], 3, 4, more=True)
     assert told(sessions) == [2, 2, 0, 0, 0, 0]
     world.right_of_way.end("a command")
+    monkeypatch.setattr(turns, "LATELY_SHARE", 0.6)
     send(world, sessions[1], 3, 4, more=True)
-    assert told(sessions) == [2, 2, 2, 2, 2, 0]
+    assert told(sessions) == [2, 2, 2, 2, 0, 0], "for a while fewer than usual"
+    world.clock.advance(LATELY_S)
+    send(world, sessions[2], 3, 4, more=True)
+    assert told(sessions) == [2, 2, 2, 2, 2, 2]

@@ -191,9 +191,10 @@ class Columns:
 
 
 class Assets(Packed[Asset]):
-    """Some assets of an inventory in order of id, each made when it is asked for; equal to nothing but itself.
+    """Some assets of an inventory, each made when it is asked for; equal to nothing but itself.
 
-    ``places`` are their places in the inventory. Who wants one field of all of them asks for that, which takes a tenth.
+    ``places`` are their places in the inventory, in order of id unless somebody asked for another order. Who wants one
+    field of all of them asks for that, which takes a tenth.
     """
 
     __slots__ = ("_columns", "_ids", "places")
@@ -211,7 +212,7 @@ class Assets(Packed[Asset]):
         """Their ids; whoever asks gets the same object."""
         if self._ids is None:
             every = self._columns.ids
-            self._ids = every if len(every) == len(self) else every.at(self.places)
+            self._ids = every if self.places == range(len(every)) else every.at(self.places)
         return self._ids
 
     @property
@@ -302,7 +303,7 @@ class Inventory:
         return self._by_site.get(site_id, self._nowhere)
 
     def at(self, places: Sequence[int]) -> Assets:
-        """The assets at some places, in ascending order."""
+        """The assets at some places, in the order of these."""
         return Assets(self.columns, places)
 
     def those(self, asset_ids: Iterable[UUID]) -> Assets:

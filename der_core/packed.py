@@ -110,23 +110,26 @@ class Ids(Packed[UUID]):
 
 
 class Places(Mapping[UUID, int]):
-    """By id its place among ``ids``, no two alike: a hash table of places, not more than half full."""
+    """By id its place among ``ids``, no two alike: a hash table of places, not more than half full.
+
+    Python's own hash of bytes tells where to look: ids that count up would else stand in long rows.
+    """
 
     def __init__(self, ids: Ids) -> None:
         self._ids = ids
-        self._size = 2 * len(ids) + 1  # odd, so that no bit of an id is without effect
+        self._size = 2 * len(ids) + 1
         self._table = array("i", [_NONE]) * self._size
         for place, packed in enumerate(ids.each()):
-            at = int.from_bytes(packed, "big") % self._size
+            at = hash(packed) % self._size
             while self._table[at] != _NONE:
                 at = (at + 1) % self._size
             self._table[at] = place
 
     def __getitem__(self, asset_id: UUID) -> int:
-        number, table, packed, size = asset_id.int, self._table, self._ids.packed, self._size
-        at = number % size
+        wanted, table, packed, size = asset_id.bytes, self._table, self._ids.packed, self._size
+        at = hash(wanted) % size
         while (place := table[at]) != _NONE:
-            if int.from_bytes(packed[place * _SIZE : place * _SIZE + _SIZE], "big") == number:
+            if packed[place * _SIZE : place * _SIZE + _SIZE] == wanted:
                 return place
             at = (at + 1) % size
         raise KeyError(asset_id)

@@ -108,7 +108,7 @@ class Gateway:
         self._clock_ahead_s = 0.0
         self._window = 0
         self._bundle = 1
-        self._beats_by_themselves = True
+        self._beats_with_records = False
         self._shown_s = 0.0
         self._in_flight: deque[int] = deque()
         self._sent_seq = 0
@@ -158,12 +158,12 @@ class Gateway:
         if now_s - self._heard_s >= patience_s:
             self.drop(f"nothing heard from the headend for {patience_s:g} s")
         elif self.up and stream.ready and now_s - self._beat_s >= _DUE * self._heartbeat_s:
-            stream.send(self._heartbeat(now_s))
+            stream.send(pb.Uplink(heartbeat=self._heartbeat(now_s)).SerializeToString())
 
     def ask(self, now_s: float) -> None:
         """Have the headend say how far it is, by a heartbeat before its time."""
         if self.up and self._stream is not None and self._stream.ready:
-            self._stream.send(self._heartbeat(now_s))
+            self._stream.send(pb.Uplink(heartbeat=self._heartbeat(now_s)).SerializeToString())
 
     def drop(self, reason: str) -> None:
         """End the link from this side."""
@@ -285,7 +285,7 @@ class Gateway:
         self._clock_ahead_s = registered.clock_s - now_s
         self._window = registered.window
         self._bundle = max(registered.bundle, 1)
-        self._beats_by_themselves = registered.bundle == 0
+        self._beats_with_records = registered.beats
         self._beat_s = -math.inf
         self._in_flight.clear()
         self._sent_seq = registered.acknowledged_seq
@@ -294,22 +294,22 @@ class Gateway:
             self._commands.registered()
         self.writable()
 
-    def _heartbeat(self, now_s: float) -> bytes:
+    def _heartbeat(self, now_s: float) -> pb.Heartbeat:
         self._beat_s = now_s
         spool = self.spool
-        beat = pb.Heartbeat(
+        return pb.Heartbeat(
             at_us=micros(self._clock.now()),
             spooled_records=len(spool),
             spooled_bytes=spool.held_bytes,
             dropped_records=spool.dropped,
         )
-        return pb.Uplink(heartbeat=beat).SerializeToString()
 
     def _heartbeat_beside_records(self) -> bytes:
         """What goes in front of the last records: a heartbeat, if half of its time has passed; else nothing."""
         now_s = self._clock.monotonic()
-        early = self._beats_by_themselves or now_s - self._beat_s < self._heartbeat_s / 2
-        return b"" if early else self._heartbeat(now_s)
+        if not self._beats_with_records or now_s - self._beat_s < self._heartbeat_s / 2:
+            return b""
+        return pb.Uplink(beat=self._heartbeat(now_s)).SerializeToString()
 
     def _acknowledged(self, told: pb.Acknowledgement) -> None:
         through_seq, in_flight = told.through_seq, self._in_flight

@@ -184,8 +184,8 @@ class HeadendMetrics(Collector):
             self._turns.waiting,
         )
         yield _counter(
-            "der_gave_way_seconds",
-            "Time in which samples waited while a command was under way, in seconds",
+            "der_right_of_way_seconds",
+            "Time in which commands under way had the right of way before samples, in seconds",
             self._right_of_way.given_s,
         )
         yield _counter(

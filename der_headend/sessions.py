@@ -399,9 +399,10 @@ class Sessions:
 
 def _one_copy(asset_ids: Ids, site: Assets, entry: AgentEntry | None) -> Ids:
     """The same ids, mostly as an object that is there already: the site's, or that of the agent's session before."""
+    if len(asset_ids) == len(site) and asset_ids == site.ids:
+        return site.ids
     before = entry.sessions[:1] if entry is not None else ()
-    known = (site.ids, *(session.asset_ids for session in before))
-    return next((each for each in known if each == asset_ids), asset_ids)
+    return next((each.asset_ids for each in before if each.asset_ids == asset_ids), asset_ids)
 
 
 def _dropped_since(before: Heartbeat, now: Heartbeat) -> int:

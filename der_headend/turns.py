@@ -40,6 +40,9 @@ tenth less is stored then."""
 LENT_ROWS = 1_000
 """So many samples an agent may send in its turn, if its window is not larger: large messages cost less than many."""
 
+OFTEN_S = 2.0
+"""Heartbeats that come more often are answered at once: a commit may take a good part of the time between them."""
+
 WAITING_ROWS = 500_000
 """No further agent is called while so many samples wait for the store."""
 
@@ -83,12 +86,13 @@ class Turns:
     def beat(self, session: Session, *, with_records: bool = False) -> None:
         """Answer a heartbeat with how far the spool is stored; one that came with records when that has changed.
 
-        So these need no acknowledgement beside it. But no two heartbeats wait for it, nor one while the store is away.
+        So these need no acknowledgement beside it. But no two heartbeats wait for that, none of an agent whose turn is
+        still to come or while the store is away, and none that are more frequent than ``OFTEN_S``.
         An agent that waits for its turn is told again what it was told, unless that was less than half a heartbeat ago.
         The window of one that is behind changes in its turn only; but while the store is away there are no turns.
         """
-        soon = with_records and not (session.behind or session.link.asked or self._ingest.away)
-        if soon:
+        waits = session.behind or session in self._waiting or session.link.asked or self._ingest.away
+        if with_records and not waits and session.registration.heartbeat_s >= OFTEN_S:
             session.link.asked = True
         elif session in self._waiting:
             if session.link.quiet_s >= session.registration.heartbeat_s / 2:

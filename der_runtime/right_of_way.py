@@ -1,10 +1,10 @@
 """Commands go before work that can wait, of which there may be more than can be done.
 
-A command is under way from when it is asked for until its answer has come: a few hundredths of a second, most of which
-are spent behind other work, on the event loop and in the database. So whoever has much to do looks here before the
-next piece, and waits while a command is under way. What waits is not starved: each command has the right of way for
-``LONGEST_S`` at most, for an answer that takes longer is not made faster here; and if they come one after another, all
-else has half of the time.
+A command is under way from when its record goes to the store until its answer has come: a few hundredths of a second,
+most of which are spent behind other work, on the event loop and in the database. So whoever has much to do looks here
+before the next piece, and waits while a command is under way. What waits is not starved: once begun a command has the
+right of way for ``LONGEST_S`` at most, for an answer that takes longer is not made faster here; and if they come one
+after another, all else has half of the time.
 """
 
 import math
@@ -17,7 +17,7 @@ LONGEST_S = 0.25
 LATELY_S = 30.0
 """After a command the next is reckoned with for so long."""
 
-_LOOK_S = 0.005
+_LOOK_S, _LEAST_S = 0.005, 0.001
 
 
 class RightOfWay:
@@ -33,7 +33,7 @@ class RightOfWay:
         """For how long it was taken, in all."""
 
     def begin(self, command: Hashable) -> None:
-        """A command is under way; nothing changes if it was already."""
+        """A command is under way; it goes on as it began if it was already."""
         self._look()
         self._until_s.setdefault(command, self._looked_s + LONGEST_S)
         self._lately_until_s = self._looked_s + LATELY_S
@@ -49,7 +49,7 @@ class RightOfWay:
         if not self._until_s:
             return False
         self._look()
-        return bool(self._until_s) and self._left_s > 0
+        return bool(self._until_s) and self._left_s >= _LEAST_S
 
     def lately(self) -> bool:
         """Whether a command has begun within ``LATELY_S``: where one came, another may follow."""
@@ -58,18 +58,18 @@ class RightOfWay:
     async def free(self) -> None:
         """Wait until it is not taken."""
         while self.taken():
-            await self._clock.sleep_until(self._clock.monotonic() + _LOOK_S)
+            # Not longer than it may be taken: what is over that would be time that nobody has.
+            await self._clock.sleep_until(self._clock.monotonic() + min(_LOOK_S, self._left_s))
 
     def _look(self) -> None:
         """Bring what is left of its time up to date: it goes down while a command is under way, and else up."""
         now_s = self._clock.monotonic()
-        passed_s, self._looked_s = now_s - self._looked_s, now_s
-        if self._until_s and self._left_s > 0:
-            given_s = min(passed_s, self._left_s)
-            self._left_s -= given_s
-            self.given_s += given_s
-        else:
-            self._left_s = min(self._left_s + passed_s, LONGEST_S)
-        # In the order in which they began, so the first is over first.
+        # The last that began is the last to be over.
+        over_s = min(self._until_s[next(reversed(self._until_s))], now_s) if self._until_s else self._looked_s
+        given_s = min(max(over_s - self._looked_s, 0.0), self._left_s)
+        self.given_s += given_s
+        self._left_s -= given_s
+        self._left_s = min(self._left_s + max(now_s - self._looked_s - given_s, 0.0), LONGEST_S)
+        self._looked_s = now_s
         while self._until_s and self._until_s[oldest := next(iter(self._until_s))] <= now_s:
             del self._until_s[oldest]

@@ -20,6 +20,7 @@ from der_headend.fleet import Fleet
 from der_headend.ports import Cancellation
 from der_headend.sessions import Sessions
 from der_runtime.clock import Clock
+from der_runtime.right_of_way import RightOfWay
 from der_runtime.split_log import log_split
 
 PATIENCE_S = 3.0
@@ -38,6 +39,7 @@ class Handover:
         records: Records,
         ahead: WriteAhead,
         expiry: Timers,
+        right_of_way: RightOfWay,
         lock: Callable[[UUID], asyncio.Lock],
         clock: Clock,
         weighting: Weighting,
@@ -47,6 +49,7 @@ class Handover:
         self._records = records
         self._ahead = ahead
         self._expiry = expiry
+        self._right_of_way = right_of_way
         self._lock = lock
         self._clock = clock
         self._weighting = weighting
@@ -93,6 +96,7 @@ class Handover:
         refused, agents = dict(delivery.refused), dict[UUID, str]()
         for session, command in delivery.commands:
             if session.link.command(command):
+                self._right_of_way.begin(record.id)
                 agents |= dict.fromkeys(command.asset_ids, session.agent_id)
             else:
                 refused |= dict.fromkeys(command.asset_ids, "agent_busy")
@@ -109,6 +113,7 @@ class Handover:
         told = {p.asset_id: p.agent_id for p in record.allocations if not p.state.final and p.agent_id}
         for agent_id, asset_ids in _by_value(told).items():
             if (session := self._sessions.connected(agent_id)) is not None:
+                self._right_of_way.begin(dispatch_id)
                 session.link.cancel(Cancellation(dispatch_id, tuple(asset_ids)))
 
     def _deliver_or_wait(self, record: Dispatch) -> None:

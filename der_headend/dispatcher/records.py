@@ -121,7 +121,8 @@ class Records:
         if not stored:
             self._later.dispatch(record)
         self._announcements.announce(record)
-        (self._right_of_way.begin if record.awaits_answer else self._right_of_way.end)(record.id)
+        if not record.awaits_answer:
+            self._right_of_way.end(record.id)
         for changed in self._waiting.get(record.id, ()):
             changed.set()
 

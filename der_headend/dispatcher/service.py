@@ -92,6 +92,7 @@ class Dispatcher:
             records=self._records,
             ahead=self._ahead,
             expiry=self._expiry,
+            right_of_way=right_of_way,
             lock=self._lock,
             clock=clock,
             weighting=weighting,
@@ -122,6 +123,9 @@ class Dispatcher:
             self._right_of_way.begin(dispatch_id)
             try:
                 stored = await self._stored(record)
+            except BaseException:
+                self._right_of_way.end(dispatch_id)
+                raise
             finally:
                 self._submitting.discard(dispatch_id)
             self._records.install(record, stored=stored)

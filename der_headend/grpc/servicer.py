@@ -182,6 +182,7 @@ class AgentLink(AgentLinkServicer):
             headend=f"der_headend {self._version}",
             clock_s=self._clock.monotonic(),
             bundle=BUNDLE,
+            beats=True,
         )
 
     async def _read(self, session: Session, context: _Context) -> str:
@@ -198,8 +199,7 @@ class AgentLink(AgentLinkServicer):
         if not isinstance(message, pb.Uplink):
             return CLOSED_BY_AGENT
         self._sessions.heard(session)
-        kind = message.WhichOneof("message")
-        match kind:
+        match message.WhichOneof("message"):
             case "record":
                 self._record(session, message.record)
                 self._turns.sent(session, more=message.more)
@@ -209,13 +209,14 @@ class AgentLink(AgentLinkServicer):
                 for record in message.records.records:
                     self._record(session, record)
                 self._turns.sent(session, more=message.more)
+            case "heartbeat":
+                self._heartbeat(session, message.heartbeat, with_records=False)
             case "register":
                 return "registered twice on one stream"
             case _:
-                if not message.HasField("heartbeat"):
-                    _log.debug("message of a later protocol passed over", agent_id=session.agent_id)
-        if message.HasField("heartbeat"):
-            self._heartbeat(session, message.heartbeat, with_records=kind is not None)
+                _log.debug("message of a later protocol passed over", agent_id=session.agent_id)
+        if message.HasField("beat"):
+            self._heartbeat(session, message.beat, with_records=True)
         return None
 
     def _record(self, session: Session, record: pb.Record) -> None:

@@ -17,18 +17,20 @@ MODE_SINGLE_ASSET: Mode
 MODE_GATEWAY: Mode
 
 class Uplink(_message.Message):
-    __slots__ = ("register", "record", "records", "heartbeat", "more")
+    __slots__ = ("register", "record", "heartbeat", "records", "more", "beat")
     REGISTER_FIELD_NUMBER: _ClassVar[int]
     RECORD_FIELD_NUMBER: _ClassVar[int]
-    RECORDS_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
     MORE_FIELD_NUMBER: _ClassVar[int]
+    BEAT_FIELD_NUMBER: _ClassVar[int]
     register: Register
     record: Record
-    records: Records
     heartbeat: Heartbeat
+    records: Records
     more: bool
-    def __init__(self, register: _Optional[_Union[Register, _Mapping]] = ..., record: _Optional[_Union[Record, _Mapping]] = ..., records: _Optional[_Union[Records, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., more: _Optional[bool] = ...) -> None: ...
+    beat: Heartbeat
+    def __init__(self, register: _Optional[_Union[Register, _Mapping]] = ..., record: _Optional[_Union[Record, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., records: _Optional[_Union[Records, _Mapping]] = ..., more: _Optional[bool] = ..., beat: _Optional[_Union[Heartbeat, _Mapping]] = ...) -> None: ...
 
 class Register(_message.Message):
     __slots__ = ("protocol", "agent_id", "mode", "site_id", "site_name", "software", "assets", "signals", "heartbeat_s", "spool_id", "first_seq", "in_force")
@@ -260,20 +262,22 @@ class Downlink(_message.Message):
     def __init__(self, registered: _Optional[_Union[Registered, _Mapping]] = ..., refused: _Optional[_Union[Refused, _Mapping]] = ..., setpoint: _Optional[_Union[Setpoint, _Mapping]] = ..., cancel: _Optional[_Union[Cancel, _Mapping]] = ..., acknowledgement: _Optional[_Union[Acknowledgement, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ...) -> None: ...
 
 class Registered(_message.Message):
-    __slots__ = ("session_id", "acknowledged_seq", "window", "headend", "clock_s", "bundle")
+    __slots__ = ("session_id", "acknowledged_seq", "window", "headend", "clock_s", "bundle", "beats")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     ACKNOWLEDGED_SEQ_FIELD_NUMBER: _ClassVar[int]
     WINDOW_FIELD_NUMBER: _ClassVar[int]
     HEADEND_FIELD_NUMBER: _ClassVar[int]
     CLOCK_S_FIELD_NUMBER: _ClassVar[int]
     BUNDLE_FIELD_NUMBER: _ClassVar[int]
+    BEATS_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     acknowledged_seq: int
     window: int
     headend: str
     clock_s: float
     bundle: int
-    def __init__(self, session_id: _Optional[str] = ..., acknowledged_seq: _Optional[int] = ..., window: _Optional[int] = ..., headend: _Optional[str] = ..., clock_s: _Optional[float] = ..., bundle: _Optional[int] = ...) -> None: ...
+    beats: bool
+    def __init__(self, session_id: _Optional[str] = ..., acknowledged_seq: _Optional[int] = ..., window: _Optional[int] = ..., headend: _Optional[str] = ..., clock_s: _Optional[float] = ..., bundle: _Optional[int] = ..., beats: _Optional[bool] = ...) -> None: ...
 
 class Refused(_message.Message):
     __slots__ = ("code", "reason")

@@ -5,9 +5,10 @@ the window, and when a heartbeat is due. Records go in order and at most ``windo
 that holds them back, or a backlog does, live copies go ahead of them: of each report, and of the newest frame if what
 the headend shows would else become older than three quarters of a heartbeat, or 7.5 s.
 
-The headend must be heard at least every three heartbeats: it answers each, unless the agent waits for its turn and was
-told something less than half a heartbeat ago. If it is not, the session ends, whatever the transport believes;
-everything here can be cancelled, so also on a link that swallows everything.
+The headend must be heard at least every three heartbeats: it answers each, one that went with records as soon as more
+is stored, unless the agent waits for its turn and was told something less than half a heartbeat ago. If it is not,
+the session ends, whatever the transport believes; everything here can be cancelled, so also on a link that swallows
+everything.
 """
 
 import asyncio
@@ -73,7 +74,7 @@ class Session:
         self._answer_within_s = answer_within_s
         self._window = 0
         self._bundle = 1
-        self._beats_by_themselves = True
+        self._beats_with_records = False
         self._beat_due_s = clock.monotonic()
         self._clock_ahead_s = 0.0
         self._sent_seq = 0
@@ -140,7 +141,7 @@ class Session:
         self._clock_ahead_s = registered.clock_s - self.heard_s
         self._window = registered.window
         self._bundle = max(registered.bundle, 1)
-        self._beats_by_themselves = registered.bundle == 0
+        self._beats_with_records = registered.beats
         self._beat_due_s = self._clock.monotonic()
         self._sent_seq = self._ahead_seq = registered.acknowledged_seq
         await self._outbox.acknowledge(registered.acknowledged_seq)
@@ -176,12 +177,10 @@ class Session:
                 self._shown_us = max(self._shown_us, message.frame.timestamp_us)
                 messages.append(message)
         uplinks = [*_bundled(messages, self._bundle)]
-        now_s, every_s = self._clock.monotonic(), self._beat_every_s
-        if uplinks and not self._beats_by_themselves and self._beat_due_s - now_s <= every_s / 2:
-            uplinks[-1].heartbeat.CopyFrom(self._heartbeat())
-            self._beat_due_s = now_s + every_s
         for uplink in uplinks:
             uplink.more = behind
+            if uplink is uplinks[-1] and not behind:
+                self._add_heartbeat(uplink)
             await self._stream.send(uplink)
         return behind and bool(records) and len(self._in_flight) < self._window
 
@@ -196,6 +195,13 @@ class Session:
         if self._to_show(newest.timestamp_us):
             self._shown_us = newest.timestamp_us
             await self._stream.send(pb.Uplink(record=pb.Record.FromString(newest.record.body), more=True))
+
+    def _add_heartbeat(self, uplink: pb.Uplink) -> None:
+        """Have a heartbeat go with records if half of its time has passed."""
+        now_s, every_s = self._clock.monotonic(), self._beat_every_s
+        if self._beats_with_records and self._beat_due_s - now_s <= every_s / 2:
+            uplink.beat.CopyFrom(self._heartbeat())
+            self._beat_due_s = now_s + every_s
 
     @property
     def _beat_every_s(self) -> float:

@@ -129,7 +129,7 @@ def test_a_heartbeat_comes_with_records_and_is_answered_when_these_are_stored(sy
         through_seq = agent.register(good()).registered.acknowledged_seq
         for seq in (through_seq + 1, through_seq + 2):
             beat = pb.Heartbeat(at_us=now_us(), spooled_records=seq)
-            agent.send(pb.Uplink(record=pb.Record(seq=seq, frame=frame()), heartbeat=beat))
+            agent.send(pb.Uplink(record=pb.Record(seq=seq, frame=frame()), beat=beat))
             assert agent.receive().acknowledgement.through_seq == seq
         beats = system.get(f"/heartbeat/{ASSET_A}/history", limit=2)
     assert [each["spooled_records"] for each in beats] == [through_seq + 2, through_seq + 1]

@@ -141,6 +141,7 @@ class ScriptedHeadend:
             headend="scripted",
             clock_s=time.monotonic(),
             bundle=self.bundle,
+            beats=True,
         )
         await context.write(pb.Downlink(registered=registered))
         self.sessions.append(session)
@@ -162,13 +163,13 @@ class ScriptedHeadend:
             if session.silent:
                 await session.ended.wait()
             together = [message.record] if message.HasField("record") else message.records.records
-            if message.HasField("heartbeat"):
-                session.heartbeats.append(message.heartbeat)
+            if asked := message.HasField("heartbeat") or message.HasField("beat"):
+                session.heartbeats.append(message.beat if message.HasField("beat") else message.heartbeat)
             if together and together[0].seq == 0:
                 session.live += together
             elif together:
                 session.records += together
                 session.messages.append(len(together))
-            if message.HasField("heartbeat") or self.acknowledges:
+            if asked or self.acknowledges:
                 through = session.through_seq if self.acknowledges else 0
                 await session.send(pb.Downlink(acknowledgement=pb.Acknowledgement(through_seq=through)))

@@ -103,6 +103,7 @@ async def session_of(
     *,
     window: int = 256,
     bundle: int = 0,
+    beats: bool = False,
     heartbeat_s: float = HEARTBEAT_S,
 ) -> AsyncIterator[FakeStream]:
     """A running session with a headend that has stored nothing."""
@@ -115,7 +116,7 @@ async def session_of(
         heartbeat_s=heartbeat_s,
         answer_within_s=5,
     )
-    registered = pb.Registered(window=window, bundle=bundle, clock_s=clock.monotonic())
+    registered = pb.Registered(window=window, bundle=bundle, beats=beats, clock_s=clock.monotonic())
     await stream.says.put(pb.Downlink(registered=registered))
     await session.register()
     running = asyncio.create_task(session.run())
@@ -247,26 +248,25 @@ async def test_an_agent_says_whether_it_is_behind_and_takes_a_larger_window() ->
     ]
 
 
-@pytest.mark.parametrize("bundle", [64, 0])
-async def test_heartbeats_go_with_records_if_the_headend_takes_that(bundle: int) -> None:
+@pytest.mark.parametrize("beats", [True, False])
+async def test_heartbeats_go_with_records_if_the_headend_takes_that(*, beats: bool) -> None:
     clock, _, outbox = parts()
-    async with session_of(outbox, clock, window=10_000, bundle=bundle, heartbeat_s=0.2) as stream:
-        beats: list[pb.Uplink] = []
+    async with session_of(outbox, clock, window=10_000, beats=beats, heartbeat_s=0.2) as stream:
+        sent: list[pb.Uplink] = []
 
         async def one_more() -> None:
             await outbox.put_frame(pb.Frame(timestamp_us=1))
             await stream.says.put(pb.Downlink(acknowledgement=pb.Acknowledgement()))
             await asyncio.sleep(0.02)
-            beats[:] = [up for up in stream.sent if up.HasField("heartbeat")]
+            sent[:] = [up for up in stream.sent if up.HasField("heartbeat") or up.HasField("beat")]
 
         async with asyncio.timeout(10):
-            while len(beats) < 4:
+            while len(sent) < 4:
                 await one_more()
-    with_records = [up.WhichOneof("message") is not None for up in beats]
-    assert with_records == ([False, True, True, True] if bundle else [False] * 4)
-    moments_us = [up.heartbeat.at_us for up in beats]
-    apart_s = [(after - before) / 1e6 for before, after in pairwise(moments_us)]
-    assert min(apart_s) >= (0.09 if bundle else 0.01)
+    with_records = [up.HasField("record") for up in sent]
+    assert with_records == ([False, True, True, True] if beats else [False] * 4)
+    moments_us = [up.beat.at_us for up in sent[1:]]
+    assert not beats or min(after - before for before, after in pairwise(moments_us)) >= 90_000
 
 
 async def test_what_an_earlier_session_sent_may_be_acknowledged_to_the_next_one() -> None:

@@ -124,7 +124,7 @@ async def test_how_long_samples_gave_way_to_commands() -> None:
     world.right_of_way.begin("a command")
     world.clock.advance(0.1)
     world.right_of_way.end("a command")
-    assert scraped(world)["der_gave_way_seconds_total"] == pytest.approx(0.1)
+    assert scraped(world)["der_right_of_way_seconds_total"] == pytest.approx(0.1)
 
 
 async def test_sessions_and_heartbeats() -> None:

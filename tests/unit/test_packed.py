@@ -59,6 +59,19 @@ def test_an_id_is_found_where_it_is_and_only_there(ids: list[UUID], others: list
         assert (asset_id in places) == (asset_id in packed) == (asset_id in expected)
 
 
+@pytest.mark.parametrize("sites", [1, 4])
+def test_ids_that_count_up_do_not_stand_in_each_others_way(sites: int) -> None:
+    first = [2**100 + site * 7_001 for site in range(sites)]  # twice as many places and one, but for one site
+    ids = Ids.of(
+        UUID(int=number) for number in sorted({each + step for each in first for step in range(1_000)})
+    )
+    places = Places(ids)
+    table = [*places._table]
+    rows = "".join("-" if place < 0 else "x" for place in table).split("-")
+    assert sum(place >= 0 for place in table) == len(ids)
+    assert max(map(len, rows)) < 100
+
+
 def test_what_is_no_id_of_them_is_not_among_them() -> None:
     packed = Ids.of(SOME)
     assert str(SOME[0]) not in packed

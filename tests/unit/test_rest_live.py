@@ -76,6 +76,14 @@ def test_texts_are_what_json_would_write() -> None:
         assert text == texts.encoded(json.loads(text))
 
 
+def test_samples_are_those_of_the_assets_asked_for_in_whatever_order() -> None:
+    views = of(3)
+    views.fleet.columns["current_mw"][:] = [0.0, 1.0, 2.0]
+    rolled = [json.loads(text) for text in views.samples(np.array([2, 0, 1]))]
+    assert [sample["current_mw"] for sample in rolled] == [2.0, 0.0, 1.0]
+    assert [sample["asset_id"] for sample in rolled] == [str(UUID(int=1000 + slot)) for slot in (2, 0, 1)]
+
+
 def test_what_was_asked_for_lately_is_kept_within_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "INVENTORY_KEPT", 4)
     state = of(6)

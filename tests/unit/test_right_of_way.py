@@ -58,6 +58,32 @@ def test_commands_without_end_leave_all_else_half_of_the_time(
     assert right_of_way.given_s == pytest.approx(5.0, rel=0.1)
 
 
+@pytest.mark.parametrize("piece_s", [0.0005, 0.001, 0.01, 0.1])
+async def test_who_works_in_pieces_has_half_of_the_time_while_commands_never_end(
+    right_of_way: RightOfWay, clock: ManualClock, piece_s: float
+) -> None:
+    began_s, worked_s = clock.monotonic(), 0.0
+    for piece in range(int(5.0 / piece_s)):
+        right_of_way.begin(piece)
+        waiting = asyncio.create_task(right_of_way.free())
+        while not waiting.done():
+            await clock.run_for(0.0001)
+        clock.advance(piece_s)
+        worked_s += piece_s
+    assert worked_s / (clock.monotonic() - began_s) >= 0.4
+
+
+def test_a_command_that_was_never_answered_takes_nothing_from_the_next(
+    right_of_way: RightOfWay, clock: ManualClock
+) -> None:
+    right_of_way.begin("a")
+    clock.advance(60.0)
+    right_of_way.begin("b")
+    assert right_of_way.taken()
+    clock.advance(LONGEST_S - STEP_S)
+    assert right_of_way.taken()
+
+
 def test_commands_with_pauses_between_them_have_it_each_time(
     right_of_way: RightOfWay, clock: ManualClock
 ) -> None:

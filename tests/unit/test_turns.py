@@ -133,6 +133,16 @@ async def test_a_heartbeat_with_records_is_answered_at_once_where_that_may_take_
     assert (link_of(behind).acknowledged, link_of(other).acknowledged) == ([0], [0])
 
 
+async def test_frequent_heartbeats_with_records_are_answered_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "OFTEN_S", 60.0)
+    first, *_ = await connected(world)
+    send(world, first, 1, more=False)
+    world.turns.beat(first, with_records=True)
+    assert link_of(first).acknowledged == [0]
+
+
 async def test_a_turn_that_is_not_used_ends(world: World) -> None:
     sessions = await connected(world)
     for session in sessions:

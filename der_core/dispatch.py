@@ -216,7 +216,7 @@ class Dispatch:
 
     @property
     def awaits_answer(self) -> bool:
-        """Whether an agent has not answered yet to what it was told of it, or would be told: to end it."""
+        """Whether an agent owes an answer: to a setpoint, or to a cancel that it was told or is to be told."""
         cancelling = self.cancel_requested_at is not None
         return any(
             a.state is State.SENT or (cancelling and a.agent_id is not None and not a.state.final)

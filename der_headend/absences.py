@@ -15,9 +15,10 @@ from uuid import UUID
 
 from der_core.assets import Inventory
 from der_headend import own_alarms
+from der_headend.agents import AgentEntry
 from der_headend.alarms import AGENT_DISCONNECTED, Alarms
 from der_headend.own_alarms import Cause, Events, OwnAlarms
-from der_headend.sessions import CLOSED_BY_AGENT, AgentEntry, Sessions
+from der_headend.sessions import CLOSED_BY_AGENT, Sessions
 from der_runtime.clock import Clock
 
 GRACE_S = 120.0

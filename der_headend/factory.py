@@ -15,6 +15,7 @@ from der_core import __version__
 from der_core.assets import Inventory
 from der_headend.absences import Absences
 from der_headend.admissions import Admissions
+from der_headend.agents import SESSIONS_KEPT, Session
 from der_headend.alarms import Alarms
 from der_headend.announcements import Announcements
 from der_headend.dispatcher import Dispatcher
@@ -31,7 +32,7 @@ from der_headend.ports import DispatchQuery, SessionRecord
 from der_headend.rest.app import beside, create_app
 from der_headend.rest.http_server import HttpServer
 from der_headend.rest.services import Check, Services
-from der_headend.sessions import SESSIONS_KEPT, Session, Sessions
+from der_headend.sessions import Sessions
 from der_headend.settings import OTLP_ENDPOINT, HeadendSettings
 from der_headend.store.memory import MemoryStore
 from der_headend.turns import Turns

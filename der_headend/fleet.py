@@ -75,7 +75,7 @@ class Fleet:
 
     def slots_of(self, site_id: UUID) -> Integers:
         """Of a site's assets, in order of their ids; the array is the inventory's own, and not to be changed."""
-        return np.asarray(self.inventory.assets_of(site_id).places, np.int64)
+        return slots_of(self.inventory.assets_of(site_id))
 
     def at(self, slots: Integers) -> Assets:
         """The assets that have these slots."""
@@ -130,12 +130,13 @@ class Fleet:
             available_mw=self.number("available_mw", slot),
         )
 
-    def limits_of(self, slots: Integers) -> list[Limits]:
+    def limits_of(self, assets: Assets) -> list[Limits]:
         """What some assets can do now, as far as telemetry tells."""
+        slots = slots_of(assets)
         soc_pct, available_mw = self.numbers("soc_pct", slots), self.numbers("available_mw", slots)
         return [
             limits_now(rating, soc_pct=soc, available_mw=available)
-            for rating, soc, available in zip(self.at(slots).ratings(), soc_pct, available_mw, strict=True)
+            for rating, soc, available in zip(assets.ratings(), soc_pct, available_mw, strict=True)
         ]
 
     def state_name(self, signal: str, code: float) -> str | None:
@@ -187,6 +188,11 @@ class Fleet:
                 return float("nan")
             names.append(state)
         return float(names.index(state))
+
+
+def slots_of(assets: Assets) -> Integers:
+    """Of some assets, in their order; the array may be the inventory's own, and is not to be changed."""
+    return np.asarray(assets.places, np.int64)
 
 
 def plain_numbers(values: Floats) -> list[float | None]:

@@ -23,6 +23,7 @@ from der_core.dispatch import Dispatch
 from der_core.errors import Unavailable
 from der_core.events import Event, EventKind, Severity
 from der_headend import intake
+from der_headend.agents import Session
 from der_headend.alarms import Alarms
 from der_headend.announcements import Announcements
 from der_headend.commits import Commits
@@ -30,7 +31,6 @@ from der_headend.fleet import Fleet
 from der_headend.marks import Marks
 from der_headend.own_alarms import EVENTS_WAITING
 from der_headend.ports import Batch, Heartbeat, Journal, SessionRecord
-from der_headend.sessions import Session
 from der_runtime.clock import Clock
 from der_runtime.logs import get_logger
 from der_wire._gen import agent_link_pb2 as pb

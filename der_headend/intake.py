@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from der_core.telemetry import frame_defect
+from der_headend.agents import Session
 from der_headend.fleet import Layout
 from der_headend.ports import Rows
-from der_headend.sessions import Session
 from der_wire._gen import agent_link_pb2 as pb
 from der_wire.codec import UNKNOWN_CODE
 from der_wire.fields import LARGEST, WireInvalid

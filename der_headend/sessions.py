@@ -8,12 +8,9 @@ heartbeats it is closed.
 
 import heapq
 import math
-from bisect import bisect_left, insort
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from operator import attrgetter
 from uuid import UUID, uuid4
 
 import numpy as np
@@ -21,11 +18,11 @@ import numpy as np
 from der_core.assets import Assets
 from der_core.packed import Ids
 from der_core.registration import Registration
-from der_headend.fleet import Binding, Fleet
+from der_headend.agents import SESSIONS_KEPT, AgentEntry, Agents, Session
+from der_headend.fleet import Fleet, slots_of
 from der_headend.measures import LiveSums, SessionCounts
 from der_headend.ports import Heartbeat, Link, SessionRecord
 from der_runtime.clock import Clock
-from der_wire.rules import MISSED_HEARTBEATS
 
 SHORTEST_LOOK_S = 0.02
 LONGEST_LOOK_S = 0.5
@@ -34,71 +31,12 @@ HEARTBEAT_MISSED = "heartbeat missed"
 LINK_LOST = "link lost"
 CLOSED_BY_AGENT = "closed by the agent"
 HEADEND_STOPPING = "headend is stopping"
-SESSIONS_KEPT = 5
-AGENTS_KEPT = 20_000
 
 _SLACK = 64
-_AGENT_ID = attrgetter("agent_id")
-
-
-@dataclass(slots=True, eq=False)
-class Session:
-    """A live connection of an agent.
-
-    ``registration`` is without its ``assets``, which would be a second inventory; their ids are in ``record``, which is
-    replaced when the session ends.
-    ``heard_s`` and ``beat_s`` (of the last heartbeat, or else of the opening) are monotonic. ``remembers``: its spool
-    is the one of the agent's session before, so it still knows what it did then. ``agreed``: headend and agent have
-    agreed on what is in force, so that it may be commanded. ``behind``: it said that more records wait, or has not sent
-    one yet; ``largest_window``: so many records it was once allowed to have unacknowledged, if more than usual.
-    """
-
-    id: UUID
-    registration: Registration
-    binding: Binding
-    link: Link
-    record: SessionRecord
-    heard_s: float
-    beat_s: float
-    remembers: bool
-    agreed: bool = False
-    behind: bool = True
-    largest_window: int = 0
-
-    @property
-    def agent_id(self) -> str:
-        """The agent at the other end."""
-        return self.registration.agent_id
-
-    @property
-    def overdue_at_s(self) -> float:
-        """When (monotonic) it is taken for dead if nothing more is heard."""
-        return self.heard_s + MISSED_HEARTBEATS * self.registration.heartbeat_s
-
-    def heartbeats_missed(self, now_s: float) -> int:
-        """How many heartbeats in a row are overdue at ``now_s`` (monotonic), each by half an interval at least."""
-        return max(int((now_s - self.beat_s) / self.registration.heartbeat_s + 0.5) - 1, 0)
-
-
-@dataclass(slots=True)
-class AgentEntry:
-    """All that is known of an agent; ``sessions`` newest first, ``SESSIONS_KEPT`` at most, at most one of them open.
-
-    ``registration`` is its last one since the headend started, without its ``assets``; ``left_s`` is when (monotonic)
-    the last session since then ended.
-    """
-
-    agent_id: str
-    session: Session | None = None
-    registration: Registration | None = None
-    spool_id: UUID | None = None
-    sessions: list[SessionRecord] = field(default_factory=list)
-    heartbeat: Heartbeat | None = None
-    left_s: float | None = None
 
 
 class Sessions:
-    """The live sessions, and what is remembered of past ones.
+    """The live sessions, and by them what is known of agents.
 
     ``changed`` is told of every session that opens or closes, ``closed`` of the session itself as it closes, before a
     newer one of the same agent can open.
@@ -120,14 +58,10 @@ class Sessions:
         self.sums = LiveSums()
         self._live: dict[UUID, Session] = {}
         self._by_spool: dict[UUID, Session] = {}
-        # By slot: a dict by id would take ten times as much for every asset.
-        self._serving: list[Session | None] = [None] * len(fleet.assets)
         self.served = np.zeros(len(fleet.assets), np.bool_)
         """Shape (assets,): whether its agent is connected."""
-        self._served_last: list[str | None] = [None] * len(fleet.assets)
         self._due: list[tuple[float, UUID]] = []
-        self._agents: OrderedDict[str, AgentEntry] = OrderedDict()
-        self._by_agent_id: list[AgentEntry] = []
+        self._agents = Agents(assets=len(fleet.assets))
         self._stopping = False
 
     @property
@@ -137,7 +71,7 @@ class Sessions:
 
     def agents(self) -> Sequence[AgentEntry]:
         """Every agent that was ever seen (and is still remembered), in order of id."""
-        return self._by_agent_id
+        return self._agents.in_order
 
     def agent(self, agent_id: str) -> AgentEntry | None:
         """One agent by id."""
@@ -146,7 +80,8 @@ class Sessions:
     def serving(self, asset_id: UUID) -> Session | None:
         """The live session that serves an asset."""
         slot = self._fleet.slot_of.get(asset_id)
-        return None if slot is None else self._serving[slot]
+        entry = self._agents.last_of(slot) if slot is not None and self.served[slot] else None
+        return None if entry is None else entry.session
 
     def ready(self, asset_id: UUID) -> Session | None:
         """The live session that serves an asset, once it may be commanded."""
@@ -177,16 +112,15 @@ class Sessions:
     def last_agent_of(self, asset_id: UUID) -> AgentEntry | None:
         """The agent that serves an asset now, or else the one that served it last."""
         slot = self._fleet.slot_of.get(asset_id)
-        agent_id = None if slot is None else self._served_last[slot]
-        return None if agent_id is None else self._agents.get(agent_id)
+        return None if slot is None else self._agents.last_of(slot)
 
     def may_take_all(self, registration: Registration) -> bool:
         """Whether an agent comes for all of a site as the inventory has it, and no other agent serves any of that."""
         if not registration.is_whole_site(self._fleet.inventory):
             return False
-        slots = self._fleet.inventory.assets_of(registration.site_id).places
-        serving = {self._serving[slot] for slot in slots}
-        return all(each is None or each.agent_id == registration.agent_id for each in serving)
+        slots = self._fleet.slots_of(registration.site_id)
+        serving = self._agents.last_of_any(slots[self.served[slots]])
+        return all(each.agent_id == registration.agent_id for each in serving)
 
     def open(self, registration: Registration, *, peer: str, link: Link) -> Session:
         """Make a session of a registration that was let in (``admissions``); an older one of the agent is replaced."""
@@ -221,12 +155,10 @@ class Sessions:
         )
         self._live[session.id] = session
         self._by_spool[registration.spool_id] = session
-        entry = self._entry(registration.agent_id)
-        self.served[session.binding.slots] = True
-        for slot in members.places:
-            self._serving[slot] = session
-            self._served_last[slot] = entry.agent_id
+        entry = self._agents.entry(registration.agent_id)
         entry.session = session
+        self._agents.serves(entry, session.binding.slots)
+        self.served[session.binding.slots] = True
         entry.registration = session.registration
         entry.spool_id = registration.spool_id
         entry.sessions.insert(0, record)
@@ -260,17 +192,19 @@ class Sessions:
     def restore(self, records: Iterable[SessionRecord]) -> None:
         """Remember agents of an earlier run, if too many the newest; ``records`` newest first, none of them open."""
         for record in records:
-            if record.agent_id not in self._agents and len(self._agents) >= AGENTS_KEPT:
+            if record.agent_id not in self._agents and self._agents.full:
                 continue
-            entry = self._entry(record.agent_id)
+            entry = self._agents.entry(record.agent_id)
             entry.spool_id = entry.spool_id or record.spool_id
             site = self._fleet.inventory.assets_of(record.site_id)
             asset_ids = _one_copy(record.asset_ids, site, entry)
             entry.sessions.append(replace(record, agent_id=entry.agent_id, asset_ids=asset_ids))
-            whole = asset_ids is site.ids
-            for slot in site.places if whole else map(self._fleet.slot_of.get, asset_ids):
-                if slot is not None and self._served_last[slot] is None:
-                    self._served_last[slot] = entry.agent_id
+            known = (
+                site
+                if asset_ids is site.ids
+                else self._fleet.inventory.those(each for each in asset_ids if each in self._fleet.slot_of)
+            )
+            self._agents.served(entry, slots_of(known))
 
     def heartbeats_missed(self, session: Session) -> int:
         """How many heartbeats in a row its agent has missed by now."""
@@ -297,15 +231,14 @@ class Sessions:
         asset = self._fleet.inventory.assets.get(asset_id)
         if asset is None or asset.site_id != record.site_id:
             return True
-        return self._served_last[self._fleet.slot_of[asset.id]] == record.agent_id
+        last = self._agents.last_of(self._fleet.slot_of[asset.id])
+        return last is not None and last.agent_id == record.agent_id
 
     def speaks_for_site(self, record: SessionRecord) -> bool:
         """Whether the agent of a session may have said what was said of its site: no other gateway was there since."""
-        site = self._fleet.inventory.assets_of(record.site_id)
-        served = (self._served_last[slot] for slot in site.places)
-        others = {agent_id for agent_id in served if agent_id not in (None, record.agent_id)}
-        return not any(
-            len(self._agents[each].sessions[0].asset_ids) > 1 for each in others if each in self._agents
+        served_last = self._agents.last_of_any(self._fleet.slots_of(record.site_id))
+        return all(
+            each.agent_id == record.agent_id or len(each.sessions[0].asset_ids) == 1 for each in served_last
         )
 
     def said_at(self, record: SessionRecord) -> set[UUID | None]:
@@ -330,18 +263,14 @@ class Sessions:
             reason = HEADEND_STOPPING
         if self._by_spool.get(session.registration.spool_id) is session:
             del self._by_spool[session.registration.spool_id]
-        for slot in session.binding.slots.tolist():
-            served = self._serving[slot]
-            if served is not None and served.id == session_id:
-                self._serving[slot] = None
-                self.served[slot] = False
+        entry = self._agents[session.agent_id]
+        self.served[self._agents.last_by(entry, session.binding.slots)] = False
         session.record = record = replace(
             session.record,
             last_seen_at=self.last_seen(session),
             disconnected_at=self._clock.now(),
             reason=reason,
         )
-        entry = self._agents[session.agent_id]
         entry.session, entry.left_s = None, self._clock.monotonic()
         self.sums.assets -= len(record.asset_ids)
         self._sum_up(entry.heartbeat, -1)
@@ -384,17 +313,6 @@ class Sessions:
         if heartbeat is not None:
             self.sums.spooled_records += sign * heartbeat.spooled_records
             self.sums.spooled_bytes += sign * heartbeat.spooled_bytes
-
-    def _entry(self, agent_id: str) -> AgentEntry:
-        if (entry := self._agents.get(agent_id)) is None:
-            entry = self._agents[agent_id] = AgentEntry(agent_id)
-            insort(self._by_agent_id, entry, key=_AGENT_ID)
-        if len(self._agents) > AGENTS_KEPT:
-            gone = next((a for a, e in self._agents.items() if e.session is None and a != agent_id), None)
-            if gone is not None:
-                del self._agents[gone]
-                del self._by_agent_id[bisect_left(self._by_agent_id, gone, key=_AGENT_ID)]
-        return entry
 
 
 def _one_copy(asset_ids: Ids, site: Assets, entry: AgentEntry | None) -> Ids:

@@ -16,8 +16,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from functools import partial
 
+from der_headend.agents import Session
 from der_headend.ingest import LARGEST_WINDOW, Ingest
-from der_headend.sessions import Session
 from der_runtime.clock import Clock
 from der_runtime.right_of_way import RightOfWay
 

@@ -11,8 +11,9 @@ from der_core.assets import Assets
 from der_core.dispatch import Command, Dispatch, Target
 from der_core.lifecycle import State
 from der_core.request import Aim, DispatchRequest, check_soc
-from der_headend.fleet import Fleet
-from der_headend.sessions import Session, Sessions
+from der_headend.agents import Session
+from der_headend.fleet import Fleet, slots_of
+from der_headend.sessions import Sessions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,12 +72,13 @@ def online(
     assets: Assets, *, fleet: Fleet, sessions: Sessions
 ) -> tuple[Assets, tuple[tuple[UUID, str], ...]]:
     """The assets that can take a share now, and the others with the reason."""
-    slots = np.array(assets.places, np.int64)
-    served, known = sessions.served[slots], np.isfinite(fleet.columns["current_mw"][slots])
-    away = np.flatnonzero(~(served & known))
-    reasons = ("asset_offline" if there else "agent_offline" for there in served[away].tolist())
+    slots = slots_of(assets)
+    served = sessions.served[slots]
+    there = served & np.isfinite(fleet.columns["current_mw"][slots])
+    away = np.flatnonzero(~there)
+    reasons = ("asset_offline" if agent else "agent_offline" for agent in served[away].tolist())
     skipped = zip(assets.ids.at(away.tolist()), reasons, strict=True)
-    return assets.where((served & known).tolist()), tuple(skipped)
+    return assets.where(there.tolist()), tuple(skipped)
 
 
 def plan_delivery(
@@ -128,7 +130,7 @@ def plan_delivery(
 
 
 def _candidates(assets: Assets, fleet: Fleet) -> list[Candidate]:
-    slots = np.array(assets.places, np.int64)
+    slots = slots_of(assets)
     return [
         Candidate(
             asset_id=asset_id,
@@ -141,7 +143,7 @@ def _candidates(assets: Assets, fleet: Fleet) -> list[Candidate]:
         for asset_id, capacity_mwhr, limits, soc_pct, min_soc_pct, max_soc_pct in zip(
             assets.ids,
             assets.numbers("capacity_mwhr"),
-            fleet.limits_of(slots),
+            fleet.limits_of(assets),
             fleet.numbers("soc_pct", slots),
             assets.numbers("min_soc_pct"),
             assets.numbers("max_soc_pct"),

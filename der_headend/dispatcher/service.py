@@ -26,6 +26,7 @@ from der_core.dispatch import Dispatch, DispatchReport
 from der_core.errors import Conflict, NotFound, Unavailable
 from der_core.lifecycle import State, Transition
 from der_core.request import HEADEND, DispatchRequest, aim, new_dispatch, same_request
+from der_headend.agents import Session
 from der_headend.announcements import Announcements
 from der_headend.dispatcher import planning, reconcile
 from der_headend.dispatcher.handover import Handover
@@ -35,7 +36,7 @@ from der_headend.dispatcher.timers import Timers
 from der_headend.dispatcher.write_ahead import WriteAhead
 from der_headend.fleet import Fleet
 from der_headend.ports import Cancellation, DispatchQuery, DispatchStore, Journal, Page, WriteBehind
-from der_headend.sessions import Session, Sessions
+from der_headend.sessions import Sessions
 from der_runtime.clock import Clock
 from der_runtime.logs import get_logger
 from der_runtime.right_of_way import RightOfWay

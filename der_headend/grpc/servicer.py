@@ -18,12 +18,13 @@ from der_core.errors import Conflict, DerError, Rejected, Unavailable
 from der_core.events import Event, EventKind
 from der_core.registration import Registration
 from der_headend.admissions import Admissions
+from der_headend.agents import Session
 from der_headend.alarms import GIVEN_UP, LEFT_BEHIND, OWN, Alarms
 from der_headend.dispatcher import Dispatcher
 from der_headend.grpc.link import StreamLink
 from der_headend.ingest import Ingest
 from der_headend.ports import Heartbeat
-from der_headend.sessions import CLOSED_BY_AGENT, LINK_LOST, Session, Sessions
+from der_headend.sessions import CLOSED_BY_AGENT, LINK_LOST, Sessions
 from der_headend.turns import Turns
 from der_runtime.clock import Clock
 from der_runtime.logs import get_logger

@@ -16,6 +16,7 @@ from der_core.events import EventKind, Severity
 from der_core.lifecycle import State
 from der_core.registration import Registration
 from der_core.signals import CATALOGUE
+from der_headend.agents import Session
 from der_headend.ports import Batch
 from der_headend.rest.app import create_app
 from der_headend.rest.models.agents import Agent, Heartbeat
@@ -27,7 +28,6 @@ from der_headend.rest.models.telemetry import Bucket, Sample, SiteBucket
 from der_headend.rest.problems import Problem
 from der_headend.rest.services import Check, Services
 from der_headend.rest.views.live import Live
-from der_headend.sessions import Session
 from der_wire.codec import encode_frame, state_signals
 from kit import records
 from kit.headend import OTHER_SITE, SITE, A, B, C, D, World, gateway, link_of, says

@@ -14,6 +14,7 @@ from der_core.registration import AgentMode, RegisteredAsset, Registration
 from der_core.signals import CORE_SIGNALS
 from der_headend.absences import Absences
 from der_headend.admissions import Admissions
+from der_headend.agents import Session
 from der_headend.alarms import Alarms
 from der_headend.announcements import Announcements
 from der_headend.dispatcher import Dispatcher
@@ -21,7 +22,7 @@ from der_headend.fleet import Fleet
 from der_headend.grpc.servicer import AgentLink
 from der_headend.ingest import Ingest
 from der_headend.ports import Cancellation, Journal, Rows, SessionRecord
-from der_headend.sessions import Session, Sessions
+from der_headend.sessions import Sessions
 from der_headend.store.memory import MemoryStore
 from der_headend.turns import Turns
 from der_runtime.clock import ManualClock

@@ -18,11 +18,11 @@ from der_core.events import Event, EventKind, Severity
 from der_core.lifecycle import State
 from der_core.registration import AgentMode, RegisteredAsset, Registration
 from der_core.signals import CATALOGUE
+from der_headend.agents import Session
 from der_headend.ports import Batch, Cancellation, Heartbeat, SessionRecord
 from der_headend.rest.app import create_app
 from der_headend.rest.http_server import HttpServer
 from der_headend.rest.services import Services
-from der_headend.sessions import Session
 from der_runtime.addresses import HostPort
 from der_wire.codec import encode_frame, state_signals
 from kit.headend import NotingLink, World

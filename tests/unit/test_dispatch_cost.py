@@ -11,7 +11,7 @@ from der_core.dispatch import Dispatch
 from der_core.lifecycle import State
 from der_core.registration import Registration
 from der_core.request import DispatchRequest
-from der_headend.sessions import Session
+from der_headend.agents import Session
 from kit.calls import calls_of
 from kit.headend import World, gateway, holds, says
 

@@ -13,8 +13,8 @@ import numpy as np
 from der_core.assets import Inventory, Site
 from der_core.registration import RegisteredAsset
 from der_core.signals import CORE_SIGNALS
+from der_headend.agents import Session
 from der_headend.ports import Batch
-from der_headend.sessions import Session
 from der_headend.store.postgres import samples
 from der_headend.store.postgres.catalogue import Catalogue
 from der_wire._gen import agent_link_pb2 as pb

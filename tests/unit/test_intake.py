@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from der_core.signals import CATALOGUE, Signal
 from der_core.telemetry import frame_defect, occurrences
 from der_headend import intake
+from der_headend.agents import Session
 from der_headend.fleet import Fleet
 from der_headend.ports import Rows
-from der_headend.sessions import Session
 from der_wire._gen import agent_link_pb2 as pb
 from der_wire.codec import UNKNOWN_CODE
 from der_wire.fields import WireInvalid

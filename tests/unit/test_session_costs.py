@@ -12,9 +12,10 @@ import pytest
 from der_core.assets import Inventory, Site
 from der_core.registration import Registration
 from der_core.signals import CATALOGUE, CORE_SIGNALS
+from der_headend.agents import Session
 from der_headend.fleet import Fleet
 from der_headend.measures import LiveSums
-from der_headend.sessions import Session, Sessions
+from der_headend.sessions import Sessions
 from der_runtime.clock import ManualClock
 from der_wire._gen import agent_link_pb2 as pb
 from der_wire.registration import registration_from_wire

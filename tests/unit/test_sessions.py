@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from der_core.packed import Ids
-from der_headend import sessions
+from der_headend import agents
 from der_headend.rest.views import records
 from kit.headend import SITE, A, B, C, World, gateway, link_of
 
@@ -40,12 +40,36 @@ async def test_agents_are_told_in_order_of_id_until_they_are_forgotten(
     for agent_id, asset_id in (("b", B), ("c", C), ("a", A), ("b", B)):
         await world.connect(gateway(asset_id, agent_id=agent_id))
     assert [entry.agent_id for entry in world.sessions.agents()] == ["a", "b", "c"]
-    monkeypatch.setattr(sessions, "AGENTS_KEPT", 3)
+    monkeypatch.setattr(agents, "AGENTS_KEPT", 3)
     gone = world.sessions.serving(B)
     assert gone is not None
     world.sessions.close(gone.id, "gone")
     await world.connect(gateway(B, agent_id="d"))
     assert [entry.agent_id for entry in world.sessions.agents()] == ["a", "c", "d"]
+
+
+async def test_nobody_inherits_what_a_forgotten_agent_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agents, "AGENTS_KEPT", 2)
+    world = World()
+    gone = await world.connect(gateway(A, agent_id="a"))
+    world.sessions.close(gone.id, "gone")
+    await world.connect(gateway(B, agent_id="b"))
+    assert world.sessions.last_agent_of(A) is world.sessions.agent("a")
+
+    third = await world.connect(gateway(C, agent_id="c"))
+
+    assert world.sessions.agent("a") is None
+    assert world.sessions.last_agent_of(A) is None
+    assert world.sessions.last_agent_of(C) is world.sessions.agent("c")
+    assert not world.sessions.speaks_for(gone.record, A)
+    assert [world.sessions.serving(each) for each in (A, C)] == [None, third]
+
+
+async def test_of_agents_that_are_all_connected_none_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agents, "AGENTS_KEPT", 1)
+    world = World()
+    served = {each: await world.connect(gateway(each, agent_id=str(each))) for each in (A, B, C)}
+    assert {each: world.sessions.serving(each) for each in served} == served
 
 
 async def test_hazard_a_silent_link_is_closed_after_three_missed_heartbeats() -> None:
@@ -139,7 +163,7 @@ async def test_an_agent_whose_site_is_no_longer_in_the_inventory_is_shown_with_i
 async def test_of_too_many_agents_of_an_earlier_run_the_newest_are_remembered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sessions, "AGENTS_KEPT", 2)
+    monkeypatch.setattr(agents, "AGENTS_KEPT", 2)
     ended = (await World().connect(gateway(A))).record
     world = World()
     world.sessions.restore(

@@ -9,7 +9,7 @@ from der_core.assets import Asset, Inventory, Site
 from der_core.errors import Rejected
 from der_core.registration import Registration
 from der_headend import turns
-from der_headend.sessions import Session
+from der_headend.agents import Session
 from der_runtime.right_of_way import LATELY_S
 from kit.headend import NotingLink, World, battery, frame, gateway, link_of
 

@@ -18,7 +18,7 @@ from der_core.errors import Conflict, Rejected
 from der_core.inventory import sound_text
 from der_core.registration import RegisteredAsset, Registration
 from der_headend.admissions import differences
-from der_headend.sessions import Session
+from der_headend.agents import Session
 from der_wire import fields
 from der_wire._gen import agent_link_pb2 as pb
 from der_wire.fields import read_text

@@ -8,10 +8,11 @@ from der_core.assets import Inventory
 from der_core.dispatch import Dispatch
 from der_core.events import Event
 from der_core.lifecycle import Transition
+from der_headend.agents import AgentEntry
 from der_headend.dispatcher import Preview
 from der_headend.ports import Heartbeat, SessionRecord, StoredEvent
 from der_headend.rest.views.moments import moment, moment_or_none
-from der_headend.sessions import AgentEntry, Sessions
+from der_headend.sessions import Sessions
 
 Json = dict[str, Any]
 

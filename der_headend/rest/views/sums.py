@@ -35,7 +35,7 @@ class Sums:
         self._online += int(np.count_nonzero(connected))
         self._newest_gone_us = max(self._newest_gone_us, int(gone_us.max(initial=0)))
         powers_mw: list[float] = fleet.columns["current_mw"][heard].tolist()
-        able = list(zip(fleet.limits_of(heard), powers_mw, strict=True))
+        able = list(zip(fleet.limits_of(fleet.at(heard)), powers_mw, strict=True))
         self._heard += len(powers_mw)
         self._power_mw += math.fsum(powers_mw)
         self._up_mw += math.fsum(max(limits.max_mw - now_mw, 0.0) for limits, now_mw in able)

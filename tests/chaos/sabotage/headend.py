@@ -9,10 +9,10 @@ from typing import Any
 from unittest.mock import patch
 from uuid import UUID
 
+from der_headend.agents import Session
 from der_headend.ingest import Ingest
 from der_headend.main import main
 from der_headend.marks import Marks
-from der_headend.sessions import Session
 
 _take = Ingest._take
 _resume = Ingest.resume

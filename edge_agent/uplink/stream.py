@@ -42,6 +42,7 @@ class Stream:
             ],
         )
         self._call = AgentLinkStub(self._channel).Connect()
+        self._finished = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -51,11 +52,13 @@ class Stream:
         await self._channel.close()
 
     async def send(self, message: pb.Uplink) -> None:
-        """Hand a message to the transport; waits while the headend does not read.
+        """Hand a message to the transport; waits while the headend does not read, and for ever after ``finish``.
 
         Raises:
             LinkEnded: it cannot be sent any more.
         """
+        if self._finished:  # an error would end the session before the headend has read what came before
+            await asyncio.Event().wait()
         with _link_errors():
             await self._call.write(message)
 
@@ -73,6 +76,7 @@ class Stream:
 
     async def finish(self) -> None:
         """Tell the headend, for a short time at most, that nothing more will come."""
+        self._finished = True
         with contextlib.suppress(LinkEnded, TimeoutError), _link_errors():
             await asyncio.wait_for(self._call.done_writing(), _CLOSE_WITHIN_S)
 

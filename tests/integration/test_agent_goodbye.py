@@ -16,6 +16,7 @@ from der_wire._gen.agent_link_pb2_grpc import AgentLinkStub
 from edge_agent import factory, main
 from edge_agent.agent import Agent
 from edge_agent.settings import AgentSettings
+from edge_agent.uplink.stream import LinkEnded, Stream
 from kit.headend import SITE, A, World
 from kit.processes import SHIPPED_INVENTORY
 from kit.raw_agent import registration
@@ -65,6 +66,20 @@ async def test_only_an_agent_that_goes_on_purpose_says_goodbye(
         assert await serving == exit_code
         await until(lambda: not world.sessions.live)
         assert dict(world.sessions.counts.closed) == {reason: 1}
+
+
+async def test_a_heartbeat_that_is_due_after_the_goodbye_does_not_spoil_it() -> None:
+    world = World()
+    async with served(world) as address, Stream(target=address, heartbeat_s=10.0) as stream:
+        await stream.send(pb.Uplink(register=registration(str(SITE), [str(A)])))
+        await stream.receive()
+        await stream.finish()
+        late = asyncio.create_task(stream.send(pb.Uplink(heartbeat=pb.Heartbeat(at_us=1))))
+        with pytest.raises(LinkEnded, match="the headend closed the stream"):
+            await stream.receive()
+        assert not late.done()
+        late.cancel()
+        assert dict(world.sessions.counts.closed) == {CLOSED_BY_AGENT: 1}
 
 
 async def test_a_stream_that_breaks_is_no_goodbye() -> None:

@@ -227,7 +227,7 @@ class Gateway:
         self._sent_seq = max(self._sent_seq, spool.first_seq - 1)
         while stream.ready and (together := self._next()):
             more = self._sent_seq < spool.last_seq
-            beat = b"" if more else self._heartbeat_beside_records()
+            beat = self._heartbeat_beside_records()
             if len(together) == 1:
                 ((seq, body),) = together
                 stream.send(beat + uplink_head(seq, len(body), more=more), body)
@@ -305,7 +305,7 @@ class Gateway:
         )
 
     def _heartbeat_beside_records(self) -> bytes:
-        """What goes in front of the last records: a heartbeat, if half of its time has passed; else nothing."""
+        """What goes in front of records: a heartbeat, if half of its time has passed; else nothing."""
         now_s = self._clock.monotonic()
         if not self._beats_with_records or now_s - self._beat_s < self._heartbeat_s / 2:
             return b""
@@ -355,7 +355,7 @@ class Gateway:
         """Send a live copy of what was just kept if its turn has not come; whether it was sent."""
         stream = self._stream
         if self._sent_seq < self.spool.last_seq and self.up and stream is not None and stream.ready:
-            stream.send(uplink_head(0, len(body), more=True), body)
+            stream.send(self._heartbeat_beside_records() + uplink_head(0, len(body), more=True), body)
             self._tally.live_copies += 1
             return True
         return False

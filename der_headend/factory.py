@@ -102,6 +102,7 @@ async def build(settings: HeadendSettings, stop: asyncio.Event) -> Headend | Non
         alarms=alarms,
         announcements=announcements,
         journal=store,
+        right_of_way=right_of_way,
         clock=clock,
         tell_stored=tell_stored,
         ask_again=ask_again,

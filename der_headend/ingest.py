@@ -33,6 +33,7 @@ from der_headend.own_alarms import EVENTS_WAITING
 from der_headend.ports import Batch, Heartbeat, Journal, SessionRecord
 from der_runtime.clock import Clock
 from der_runtime.logs import get_logger
+from der_runtime.right_of_way import RightOfWay
 from der_wire._gen import agent_link_pb2 as pb
 
 READ_IN_S = 0.02
@@ -40,6 +41,9 @@ READ_IN_S = 0.02
 
 ARRIVALS_AT_ONCE, ARRIVED_ROWS_AT_ONCE = 500, 5_000
 """So many frames, or samples in them, are read without waiting longer; it bounds how long all else has to wait."""
+
+ARRIVALS_AT_MOST, ARRIVED_ROWS_AT_MOST = 4 * ARRIVALS_AT_ONCE, 4 * ARRIVED_ROWS_AT_ONCE
+"""While a command is under way, so many."""
 
 FLUSH_S = 0.2
 ROWS_PER_COMMIT = 50_000
@@ -65,6 +69,7 @@ class Ingest:
         alarms: Alarms,
         announcements: Announcements,
         journal: Journal,
+        right_of_way: RightOfWay,
         clock: Clock,
         tell_stored: Callable[[UUID, int], None],
         ask_again: Callable[[UUID], None],
@@ -74,6 +79,7 @@ class Ingest:
         self._alarms = alarms
         self._announcements = announcements
         self._journal = journal
+        self._right_of_way = right_of_way
         self._clock = clock
         self._tell_stored = tell_stored
         self._ask_again = ask_again
@@ -187,10 +193,17 @@ class Ingest:
         new = self._take(session, seq)
         self._arrivals.append(intake.Arrival(session, seq, frame, new))
         self._arrived_rows += len(frame.assets) or session.binding.slots.shape[0]
-        if len(self._arrivals) >= ARRIVALS_AT_ONCE or self._arrived_rows >= ARRIVED_ROWS_AT_ONCE:
+        if self._plenty_arrived():
             self.read_in()
         else:
             self._arrived.set()
+
+    def _plenty_arrived(self) -> bool:
+        frames, rows = len(self._arrivals), self._arrived_rows
+        if frames < ARRIVALS_AT_ONCE and rows < ARRIVED_ROWS_AT_ONCE:
+            return False
+        most = frames >= ARRIVALS_AT_MOST or rows >= ARRIVED_ROWS_AT_MOST
+        return most or not self._right_of_way.taken()
 
     def read_in(self) -> None:
         """Read the frames that have come: to the live columns, and into the batch."""
@@ -280,6 +293,7 @@ class Ingest:
         while True:
             await self._arrived.wait()
             await asyncio.sleep(READ_IN_S)
+            await self._right_of_way.free()
             self._arrived.clear()
             self.read_in()
 

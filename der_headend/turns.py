@@ -88,19 +88,20 @@ class Turns:
 
         So these need no acknowledgement beside it. But no two heartbeats wait for that, none of an agent whose turn is
         still to come or while the store is away, and none that are more frequent than ``OFTEN_S``.
-        An agent that waits for its turn is told again what it was told, unless that was less than half a heartbeat ago.
-        The window of one that is behind changes in its turn only; but while the store is away there are no turns.
+        An agent that is behind is not told if it was less than half a heartbeat ago, and what it was told already while
+        it waits for its turn, in which alone its window changes; but while the store is away there are no turns.
         """
-        waits = session.behind or session in self._waiting or session.link.asked or self._ingest.away
-        if with_records and not waits and session.registration.heartbeat_s >= OFTEN_S:
-            session.link.asked = True
-        elif session in self._waiting:
-            if session.link.quiet_s >= session.registration.heartbeat_s / 2:
-                session.link.acknowledge(session.link.told_seq)
-        else:
-            held = session in self._turns or (session.behind and not self._ingest.away)
+        link, heartbeat_s = session.link, session.registration.heartbeat_s
+        away, waiting = self._ingest.away, session in self._waiting
+        behind = waiting or (session.behind and not away)
+        if with_records and not (behind or away or link.asked) and heartbeat_s >= OFTEN_S:
+            link.asked = True
+        elif waiting and link.quiet_s >= heartbeat_s / 2:
+            link.acknowledge(link.told_seq)
+        elif not behind or link.quiet_s >= heartbeat_s / 2:
+            held = behind or session in self._turns
             stored_seq = self._ingest.stored(session.registration.spool_id)
-            session.link.acknowledge(stored_seq, window=None if held else self._ingest.window)
+            link.acknowledge(stored_seq, window=None if held else self._ingest.window)
         self._go_on()
 
     def sent(self, session: Session, *, more: bool) -> None:

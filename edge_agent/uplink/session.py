@@ -179,7 +179,7 @@ class Session:
         uplinks = [*_bundled(messages, self._bundle)]
         for uplink in uplinks:
             uplink.more = behind
-            if uplink is uplinks[-1] and not behind:
+            if uplink is uplinks[-1]:
                 self._add_heartbeat(uplink)
             await self._stream.send(uplink)
         return behind and bool(records) and len(self._in_flight) < self._window
@@ -194,7 +194,9 @@ class Session:
             return
         if self._to_show(newest.timestamp_us):
             self._shown_us = newest.timestamp_us
-            await self._stream.send(pb.Uplink(record=pb.Record.FromString(newest.record.body), more=True))
+            uplink = pb.Uplink(record=pb.Record.FromString(newest.record.body), more=True)
+            self._add_heartbeat(uplink)
+            await self._stream.send(uplink)
 
     def _add_heartbeat(self, uplink: pb.Uplink) -> None:
         """Have a heartbeat go with records if half of its time has passed."""

@@ -11,6 +11,7 @@ import pytest
 from asyncpg.pool import PoolConnectionProxy
 
 from der_headend.ports import Batch, Rows
+from der_headend.store.postgres.connection import Database
 from der_runtime.clock import ManualClock
 from der_runtime.right_of_way import RightOfWay
 from kit import records
@@ -128,3 +129,30 @@ async def test_rows_lie_in_order_of_asset_up_and_then_down(url: str) -> None:
     assets = [r["asset"] for r in await connection.fetch("select asset from telemetry order by ctid")]
     await connection.close()
     assert assets == [*range(1, FLEET + 1), *range(FLEET, 0, -1)]
+
+
+@pytest.mark.parametrize(("brief", "turns_taken"), [(True, False), (False, True)])
+async def test_who_stores_a_few_rows_does_not_wait_for_the_pool_to_take_the_connection_back(
+    url: str, *, brief: bool, turns_taken: bool
+) -> None:
+    pool = Database(url, size=1, limit_s=5.0, brief=brief)
+    await pool.open()
+    turns: list[None] = []
+    for _ in range(3):  # there is one connection, so it does go back
+        async with pool.connection() as connection:
+            assert await connection.fetchval("select 1") == 1
+            turns.clear()
+            asyncio.get_running_loop().call_soon(turns.append, None)
+        assert bool(turns) == turns_taken
+    await pool.close()
+
+
+async def test_a_connection_that_is_lost_as_it_goes_back_troubles_nobody(url: str) -> None:
+    pool = Database(url, size=1, limit_s=5.0, brief=True)
+    await pool.open()
+    async with pool.connection() as connection:
+        await connection.fetchval("select 1")
+        connection.terminate()
+    async with pool.connection() as connection:
+        assert await connection.fetchval("select 2") == 2
+    await pool.close()

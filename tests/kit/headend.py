@@ -127,17 +127,18 @@ class World:
         self.journal = journal or self.store
         self.asked_again: list[UUID] = []
         self.session_changes: list[SessionRecord] = []
+        self.right_of_way = RightOfWay(self.clock)
         self.ingest = Ingest(
             fleet=self.fleet,
             alarms=self.alarms,
             announcements=self.announcements,
             journal=self.journal,
+            right_of_way=self.right_of_way,
             clock=self.clock,
             tell_stored=self._tell_stored,
             ask_again=self.asked_again.append,
             room_rows=room_rows,
         )
-        self.right_of_way = RightOfWay(self.clock)
         self.turns = Turns(ingest=self.ingest, right_of_way=self.right_of_way, clock=self.clock)
         self.sessions = Sessions(
             fleet=self.fleet,

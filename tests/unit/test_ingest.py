@@ -342,6 +342,41 @@ async def test_what_the_store_refuses_does_not_take_the_rest_with_it() -> None:
     assert link_of(session).acknowledged == [3]
 
 
+async def test_while_a_command_is_under_way_frames_are_read_later_but_not_too_many_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ingest, "ARRIVED_ROWS_AT_ONCE", 6)
+    monkeypatch.setattr(ingest, "ARRIVED_ROWS_AT_MOST", 12)
+    world = World()
+    session = await world.connect(gateway())
+
+    def shown_after(seq: int) -> float | None:
+        world.ingest.frame(session, seq, frame(world, [float(seq)] * 3))
+        return world.fleet.number("current_mw", world.fleet.slot_of[A])
+
+    world.right_of_way.begin("command")
+    assert [shown_after(seq) for seq in (1, 2, 3, 4, 5)] == [None, None, None, 4.0, 4.0]
+    world.right_of_way.end("command")
+    assert shown_after(6) == 6.0
+
+
+async def test_frames_are_shown_once_a_command_is_not_under_way_any_more() -> None:
+    world = World()
+    session = await world.connect(gateway())
+
+    def shown() -> float | None:
+        return world.fleet.number("current_mw", world.fleet.slot_of[A])
+
+    async with running(world):
+        world.right_of_way.begin("command")
+        world.ingest.frame(session, 1, frame(world, [1.0] * 3))
+        await asyncio.sleep(2 * ingest.READ_IN_S)
+        assert shown() is None
+        world.right_of_way.end("command")
+        await world.clock.run_for(0.005)
+        assert shown() == 1.0
+
+
 async def test_a_frame_is_shown_soon_while_the_store_is_away() -> None:
     gate = Gate()
     world = World(journal=gate)

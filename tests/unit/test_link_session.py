@@ -15,6 +15,7 @@ from der_core.lifecycle import State
 from der_core.registration import AgentMode, Registration
 from der_runtime.clock import SystemClock
 from der_wire._gen import agent_link_pb2 as pb
+from der_wire.fields import micros
 from der_wire.rules import shown_every_s, to_show
 from edge_agent.ledger import Ledger
 from edge_agent.outbox import Outbox
@@ -267,6 +268,22 @@ async def test_heartbeats_go_with_records_if_the_headend_takes_that(*, beats: bo
     assert with_records == ([False, True, True, True] if beats else [False] * 4)
     moments_us = [up.beat.at_us for up in sent[1:]]
     assert not beats or min(after - before for before, after in pairwise(moments_us)) >= 90_000
+
+
+async def test_heartbeats_of_an_agent_that_is_behind_go_with_the_frames_that_go_ahead() -> None:
+    clock, _, outbox = parts()
+    async with session_of(outbox, clock, window=1, beats=True, heartbeat_s=0.2) as stream:
+
+        def with_copies() -> int:
+            return sum(
+                up.HasField("beat") and up.record.HasField("frame") and up.record.seq == 0
+                for up in stream.sent
+            )
+
+        async with asyncio.timeout(10):
+            while with_copies() < 3:
+                await outbox.put_frame(pb.Frame(timestamp_us=micros(clock.now())))
+                await asyncio.sleep(0.02)
 
 
 async def test_what_an_earlier_session_sent_may_be_acknowledged_to_the_next_one() -> None:

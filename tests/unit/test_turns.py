@@ -127,6 +127,9 @@ async def test_a_heartbeat_with_records_is_answered_at_once_where_that_may_take_
     behind, other, *_ = await connected(world)
     send(world, behind, 1, more=True)
     world.turns.beat(behind, with_records=True)
+    assert link_of(behind).acknowledged == [], "it was told something less than half a heartbeat ago"
+    link_of(behind).quiet_s = 5.0
+    world.turns.beat(behind, with_records=True)
     send(world, other, 1, more=False)
     world.ingest.missed()
     world.turns.beat(other, with_records=True)

@@ -7,7 +7,7 @@ makes a new one: nothing has to be told that the server is back.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Literal, TypeAlias
 
@@ -86,7 +86,8 @@ class Database:
     """A pool of at most ``size`` connections for one kind of work, each unit of which takes ``limit_s`` at most.
 
     ``brief``: its work is to store a few rows, and somebody waits for it. Such statements need no plan of their own
-    each time, and leave nothing behind on a connection that the server would have to be asked to reset.
+    each time, and leave nothing behind on a connection that the server would have to be asked to reset; the connection
+    goes back to the pool by itself, which takes some turns of the event loop.
     """
 
     def __init__(self, url: str, *, size: int, limit_s: float, brief: bool = False) -> None:
@@ -95,6 +96,8 @@ class Database:
         self._limit_s = limit_s
         self._settings = SESSION_SETTINGS | ({"plan_cache_mode": "auto"} if brief else {})
         self._reset = _nothing_to_reset if brief else None
+        self._brief = brief
+        self._going_back: set[asyncio.Task[None]] = set()
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
 
     async def open(self) -> None:
@@ -124,7 +127,9 @@ class Database:
         if self._pool is None:
             raise Defect("store_not_open", "the store is used before open() or after close()")
         try:
-            async with asyncio.timeout(limit_s or self._limit_s), self._pool.acquire() as connection:
+            async with asyncio.timeout(limit_s or self._limit_s):
+                pool = self._pool
+                connection = await pool.acquire()
                 try:
                     yield connection
                 except (asyncpg.PostgresError, DerError):
@@ -132,8 +137,24 @@ class Database:
                 except BaseException:
                     connection.terminate()
                     raise
+                finally:
+                    release = pool.release(connection)
+                    if self._brief:
+                        self._give_back_later(release)
+                    else:
+                        await release
         except _FOREIGN as error:
             raise wrapped(error) from error
+
+    def _give_back_later(self, release: Coroutine[None, None, None]) -> None:
+        going = asyncio.create_task(release, name="give back a connection")
+        self._going_back.add(going)
+        going.add_done_callback(self._gone_back)
+
+    def _gone_back(self, task: asyncio.Task[None]) -> None:
+        self._going_back.discard(task)
+        if not task.cancelled():
+            task.exception()  # it was lost on the way: the next to ask gets a new one
 
     @asynccontextmanager
     async def transaction(

@@ -33,9 +33,9 @@ AT_MOST_ROWS = 2 * AT_ONCE_ROWS
 GIVING_WAY_ROWS = 1_000
 """So many may be on their way while a command is under way: they take a few milliseconds."""
 
-LATELY_SHARE = 0.3
-"""The part of ``AT_ONCE_ROWS`` and ``AT_MOST_ROWS`` that may be on its way where there was a command lately; about a
-tenth less is stored then."""
+LATELY_SHARE = 0.1
+"""The part of ``AT_ONCE_ROWS`` and ``AT_MOST_ROWS`` that may be on its way where there was a command lately: what is
+on its way when the next one comes stands before its answer. Less is stored then."""
 
 LENT_ROWS = 1_000
 """So many samples an agent may send in its turn, if its window is not larger: large messages cost less than many."""

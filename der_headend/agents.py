@@ -87,7 +87,8 @@ class Agents(Mapping[str, AgentEntry]):
     def __init__(self, *, assets: int) -> None:
         self.in_order: list[AgentEntry] = []
         self._by_id: OrderedDict[str, AgentEntry] = OrderedDict()
-        self._by_number: list[AgentEntry] = []
+        self._by_number: dict[int, AgentEntry] = {}
+        self._free_numbers: list[int] = []
         self._last = np.full(assets, _NOBODY, np.int32)
 
     def __getitem__(self, agent_id: str) -> AgentEntry:
@@ -100,20 +101,20 @@ class Agents(Mapping[str, AgentEntry]):
         return len(self._by_id)
 
     def entry(self, agent_id: str) -> AgentEntry:
-        """Of this agent, from now on; if there are too many, one that is not connected is forgotten."""
+        """Of this agent, from now on; if there are too many, some that are not connected are forgotten."""
         entry = self._by_id.get(agent_id)
         if entry is None:
-            entry = AgentEntry(agent_id, self._free_number())
-            self._by_id[agent_id] = entry
-            self._by_number[entry.number : entry.number + 1] = [entry]
+            self._make_room()
+            number = self._free_numbers.pop() if self._free_numbers else len(self._by_number)
+            entry = self._by_id[agent_id] = self._by_number[number] = AgentEntry(agent_id, number)
             insort(self.in_order, entry, key=_AGENT_ID)
         return entry
 
-    def serves(self, entry: AgentEntry, slots: Integers) -> None:
+    def now_serves(self, entry: AgentEntry, slots: Integers) -> None:
         """From now on it was this agent that served these assets last."""
         self._last[slots] = entry.number
 
-    def served(self, entry: AgentEntry, slots: Integers) -> None:
+    def served_before(self, entry: AgentEntry, slots: Integers) -> None:
         """In an earlier run, of which newer things are known already, this agent served these assets."""
         self._last[slots[self._last[slots] == _NOBODY]] = entry.number
 
@@ -138,12 +139,14 @@ class Agents(Mapping[str, AgentEntry]):
         """Whether there is one to be forgotten before another is known."""
         return len(self) >= AGENTS_KEPT
 
-    def _free_number(self) -> int:
-        if self.full:
+    def _make_room(self) -> None:
+        for _ in range(
+            2
+        ):  # one more than comes, so that they become fewer where too many were connected at once
             gone = next((entry for entry in self._by_id.values() if entry.session is None), None)
-            if gone is not None:
-                del self._by_id[gone.agent_id]
-                del self.in_order[bisect_left(self.in_order, gone.agent_id, key=_AGENT_ID)]
-                self._last[self._last == gone.number] = _NOBODY
-                return gone.number
-        return len(self._by_number)
+            if not self.full or gone is None:
+                return
+            del self._by_id[gone.agent_id], self._by_number[gone.number]
+            del self.in_order[bisect_left(self.in_order, gone.agent_id, key=_AGENT_ID)]
+            self._last[self._last == gone.number] = _NOBODY
+            self._free_numbers.append(gone.number)

@@ -40,10 +40,10 @@ READ_IN_S = 0.02
 """How long frames are gathered before they are read together and shown."""
 
 ARRIVALS_AT_ONCE, ARRIVED_ROWS_AT_ONCE = 500, 5_000
-"""So many frames, or samples in them, are read without waiting longer; it bounds how long all else has to wait."""
+"""So many frames, or samples in them, are read without waiting longer."""
 
-ARRIVALS_AT_MOST, ARRIVED_ROWS_AT_MOST = 4 * ARRIVALS_AT_ONCE, 4 * ARRIVED_ROWS_AT_ONCE
-"""While a command is under way, so many."""
+ARRIVALS_AT_MOST, ARRIVED_ROWS_AT_MOST = 2 * ARRIVALS_AT_ONCE, 2 * ARRIVED_ROWS_AT_ONCE
+"""So many even while a command is under way; it bounds how long all else has to wait."""
 
 FLUSH_S = 0.2
 ROWS_PER_COMMIT = 50_000
@@ -305,6 +305,7 @@ class Ingest:
                     await self._plenty.wait()
             except TimeoutError:
                 pass
+            await self._right_of_way.free()
             await self.flush()
 
     async def flush(self) -> None:

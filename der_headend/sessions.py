@@ -157,7 +157,7 @@ class Sessions:
         self._by_spool[registration.spool_id] = session
         entry = self._agents.entry(registration.agent_id)
         entry.session = session
-        self._agents.serves(entry, session.binding.slots)
+        self._agents.now_serves(entry, session.binding.slots)
         self.served[session.binding.slots] = True
         entry.registration = session.registration
         entry.spool_id = registration.spool_id
@@ -204,7 +204,7 @@ class Sessions:
                 if asset_ids is site.ids
                 else self._fleet.inventory.those(each for each in asset_ids if each in self._fleet.slot_of)
             )
-            self._agents.served(entry, slots_of(known))
+            self._agents.served_before(entry, slots_of(known))
 
     def heartbeats_missed(self, session: Session) -> int:
         """How many heartbeats in a row its agent has missed by now."""
@@ -238,7 +238,7 @@ class Sessions:
         """Whether the agent of a session may have said what was said of its site: no other gateway was there since."""
         served_last = self._agents.last_of_any(self._fleet.slots_of(record.site_id))
         return all(
-            each.agent_id == record.agent_id or len(each.sessions[0].asset_ids) == 1 for each in served_last
+            each.agent_id == record.agent_id or len(each.sessions[0].asset_ids) <= 1 for each in served_last
         )
 
     def said_at(self, record: SessionRecord) -> set[UUID | None]:

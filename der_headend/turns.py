@@ -41,7 +41,7 @@ LENT_ROWS = 1_000
 """So many samples an agent may send in its turn, if its window is not larger: large messages cost less than many."""
 
 OFTEN_S = 2.0
-"""Heartbeats that come more often are answered at once: a commit may take a good part of the time between them."""
+"""Heartbeats that come more often do not wait for a commit, which may take a good part of the time between them."""
 
 WAITING_ROWS = 500_000
 """No further agent is called while so many samples wait for the store."""

@@ -6,9 +6,8 @@ that holds them back, or a backlog does, live copies go ahead of them: of each r
 the headend shows would else become older than three quarters of a heartbeat, or 7.5 s.
 
 The headend must be heard at least every three heartbeats: it answers each, one that went with records as soon as more
-is stored, unless the agent waits for its turn and was told something less than half a heartbeat ago. If it is not,
-the session ends, whatever the transport believes; everything here can be cancelled, so also on a link that swallows
-everything.
+is stored, unless the agent is behind and was told something less than half a heartbeat ago. If it is not, the session
+ends, whatever the transport believes; everything here can be cancelled, so also on a link that swallows everything.
 """
 
 import asyncio
@@ -25,7 +24,7 @@ from der_wire.fields import WireInvalid, micros, read_uuid
 from der_wire.registration import registration_to_wire
 from der_wire.rules import BUNDLE_BYTES, MISSED_HEARTBEATS, to_show
 from edge_agent.outbox import Outbox
-from edge_agent.ports import LinkedAgent
+from edge_agent.ports import LinkedAgent, Spooled
 from edge_agent.uplink.stream import LinkEnded, Stream
 
 BATCH = 64
@@ -187,16 +186,19 @@ class Session:
     async def _send_ahead(self, reaches: int) -> None:
         """Send live copies of what does not go in its turn now, which reaches up to this number."""
         for report in tuple(self._outbox.reports(max(reaches, self._ahead_seq))):
-            await self._stream.send(pb.Uplink(record=pb.Record.FromString(report.body), more=True))
+            await self._send_copy(report)
             self._ahead_seq = report.seq
         newest = self._outbox.newest_frame
         if newest is None or newest.record.seq <= reaches:
             return
         if self._to_show(newest.timestamp_us):
             self._shown_us = newest.timestamp_us
-            uplink = pb.Uplink(record=pb.Record.FromString(newest.record.body), more=True)
-            self._add_heartbeat(uplink)
-            await self._stream.send(uplink)
+            await self._send_copy(newest.record)
+
+    async def _send_copy(self, record: Spooled) -> None:
+        uplink = pb.Uplink(record=pb.Record.FromString(record.body), more=True)
+        self._add_heartbeat(uplink)
+        await self._stream.send(uplink)
 
     def _add_heartbeat(self, uplink: pb.Uplink) -> None:
         """Have a heartbeat go with records if half of its time has passed."""

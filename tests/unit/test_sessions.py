@@ -65,11 +65,20 @@ async def test_nobody_inherits_what_a_forgotten_agent_served(monkeypatch: pytest
     assert [world.sessions.serving(each) for each in (A, C)] == [None, third]
 
 
-async def test_of_agents_that_are_all_connected_none_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_of_agents_that_are_all_connected_none_is_forgotten_but_later_they_become_fewer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(agents, "AGENTS_KEPT", 1)
     world = World()
     served = {each: await world.connect(gateway(each, agent_id=str(each))) for each in (A, B, C)}
     assert {each: world.sessions.serving(each) for each in served} == served
+
+    for session in served.values():
+        world.sessions.close(session.id, "gone")
+    for agent_id in ("d", "e"):
+        world.sessions.close((await world.connect(gateway(A, agent_id=agent_id))).id, "gone")
+    assert [entry.agent_id for entry in world.sessions.agents()] == ["e"]
+    assert [world.sessions.last_agent_of(each) for each in (B, C)] == [None, None]
 
 
 async def test_hazard_a_silent_link_is_closed_after_three_missed_heartbeats() -> None:

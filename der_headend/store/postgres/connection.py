@@ -138,7 +138,7 @@ class Database:
                     connection.terminate()
                     raise
                 finally:
-                    release = pool.release(connection)
+                    release = pool.release(connection, timeout=self._limit_s)
                     if self._brief:
                         self._give_back_later(release)
                     else:
@@ -153,8 +153,11 @@ class Database:
 
     def _gone_back(self, task: asyncio.Task[None]) -> None:
         self._going_back.discard(task)
-        if not task.cancelled():
-            task.exception()  # it was lost on the way: the next to ask gets a new one
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(
+            error, _FOREIGN
+        ):  # else it was lost: the next to ask gets a new one
+            raise error
 
     @asynccontextmanager
     async def transaction(

@@ -35,7 +35,7 @@ GIVING_WAY_ROWS = 1_000
 
 LATELY_SHARE = 0.1
 """The part of ``AT_ONCE_ROWS`` and ``AT_MOST_ROWS`` that may be on its way where there was a command lately: what is
-on its way when the next one comes stands before its answer. Less is stored then."""
+on its way when the next one comes stands before its answer. A good part less is stored then."""
 
 LENT_ROWS = 1_000
 """So many samples an agent may send in its turn, if its window is not larger: large messages cost less than many."""

@@ -124,11 +124,11 @@ class Database:
             Unavailable: the server is away, or did not finish in time.
             Defect: it refused what was asked.
         """
-        if self._pool is None:
+        pool = self._pool
+        if pool is None:
             raise Defect("store_not_open", "the store is used before open() or after close()")
         try:
             async with asyncio.timeout(limit_s or self._limit_s):
-                pool = self._pool
                 connection = await pool.acquire()
                 try:
                     yield connection
@@ -154,10 +154,9 @@ class Database:
     def _gone_back(self, task: asyncio.Task[None]) -> None:
         self._going_back.discard(task)
         error = None if task.cancelled() else task.exception()
-        if error is not None and not isinstance(
-            error, _FOREIGN
-        ):  # else it was lost: the next to ask gets a new one
+        if error is not None and not isinstance(error, _FOREIGN):
             raise error
+        # Else it was lost, at worst: the next to ask gets a new one.
 
     @asynccontextmanager
     async def transaction(

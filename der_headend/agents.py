@@ -140,11 +140,12 @@ class Agents(Mapping[str, AgentEntry]):
         return len(self) >= AGENTS_KEPT
 
     def _make_room(self) -> None:
-        for _ in range(
-            2
-        ):  # one more than comes, so that they become fewer where too many were connected at once
+        # Two for the one that comes: so they become fewer where too many were connected at once.
+        for _ in range(2):
+            if not self.full:
+                return
             gone = next((entry for entry in self._by_id.values() if entry.session is None), None)
-            if not self.full or gone is None:
+            if gone is None:
                 return
             del self._by_id[gone.agent_id], self._by_number[gone.number]
             del self.in_order[bisect_left(self.in_order, gone.agent_id, key=_AGENT_ID)]

@@ -7,6 +7,7 @@ arrays. From then on samples are taken over with a few array operations, however
 The newest sample wins: a backfilled or repeated one never overwrites a later value.
 """
 
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
@@ -79,7 +80,7 @@ class Fleet:
 
     def at(self, slots: Integers) -> Assets:
         """The assets that have these slots."""
-        return self.inventory.at(slots.tolist())
+        return self.inventory.at(array("q", slots.tobytes()))
 
     def apply(self, samples: Sequence[Rows], arrived: Sequence[Integers]) -> None:
         """Take over the values of each sample for whose asset there is nothing newer yet.

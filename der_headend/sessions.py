@@ -19,7 +19,7 @@ from der_core.assets import Assets
 from der_core.packed import Ids
 from der_core.registration import Registration
 from der_headend.agents import SESSIONS_KEPT, AgentEntry, Agents, Session
-from der_headend.fleet import Fleet, slots_of
+from der_headend.fleet import Fleet
 from der_headend.measures import LiveSums, SessionCounts
 from der_headend.ports import Heartbeat, Link, SessionRecord
 from der_runtime.clock import Clock
@@ -199,12 +199,12 @@ class Sessions:
             site = self._fleet.inventory.assets_of(record.site_id)
             asset_ids = _one_copy(record.asset_ids, site, entry)
             entry.sessions.append(replace(record, agent_id=entry.agent_id, asset_ids=asset_ids))
-            known = (
-                site
-                if asset_ids is site.ids
-                else self._fleet.inventory.those(each for each in asset_ids if each in self._fleet.slot_of)
-            )
-            self._agents.served_before(entry, slots_of(known))
+            if asset_ids is site.ids:
+                slots = self._fleet.slots_of(record.site_id)
+            else:
+                found = map(self._fleet.slot_of.get, asset_ids)
+                slots = np.array([slot for slot in found if slot is not None], np.int64)
+            self._agents.served_before(entry, slots)
 
     def heartbeats_missed(self, session: Session) -> int:
         """How many heartbeats in a row its agent has missed by now."""

@@ -96,12 +96,10 @@ class Turns:
         behind = waiting or (session.behind and not away)
         if with_records and not (behind or away or link.asked) and heartbeat_s >= OFTEN_S:
             link.asked = True
-        elif waiting and link.quiet_s >= heartbeat_s / 2:
-            link.acknowledge(link.told_seq)
         elif not behind or link.quiet_s >= heartbeat_s / 2:
+            through_seq = link.told_seq if waiting else self._ingest.stored(session.registration.spool_id)
             held = behind or session in self._turns
-            stored_seq = self._ingest.stored(session.registration.spool_id)
-            link.acknowledge(stored_seq, window=None if held else self._ingest.window)
+            link.acknowledge(through_seq, window=None if held else self._ingest.window)
         self._go_on()
 
     def sent(self, session: Session, *, more: bool) -> None:

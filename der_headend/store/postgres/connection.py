@@ -95,7 +95,6 @@ class Database:
         self._size = size
         self._limit_s = limit_s
         self._settings = SESSION_SETTINGS | ({"plan_cache_mode": "auto"} if brief else {})
-        self._reset = _nothing_to_reset if brief else None
         self._brief = brief
         self._going_back: set[asyncio.Task[None]] = set()
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
@@ -108,7 +107,7 @@ class Database:
             max_size=self._size,
             max_inactive_connection_lifetime=0,
             server_settings=self._settings,
-            reset=self._reset,
+            reset=_nothing_to_reset if self._brief else None,
         )
 
     async def close(self) -> None:

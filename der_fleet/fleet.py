@@ -23,7 +23,7 @@ from der_runtime.clock import Clock
 from der_wire.codec import state_signals
 from der_wire.fields import micros
 
-SLOT_S = 0.05
+SLOT_S = 0.02
 REGISTERING_AT_ONCE = 256
 _LOOK_S = 0.02
 _ASK_EVERY_S = 2.0

@@ -178,6 +178,7 @@ async def build(settings: HeadendSettings, stop: asyncio.Event) -> Headend | Non
         events=store.events,
         heartbeats=store.heartbeats,
         announcements=announcements,
+        right_of_way=right_of_way,
         clock=clock,
         readiness=readiness,
         version=__version__,

@@ -91,16 +91,20 @@ class Fleet:
         if not samples:
             return
         slots = np.concatenate([rows.slots for rows in samples])
+        timestamps_us = np.concatenate([rows.timestamps_us for rows in samples])
+        of = np.repeat(np.arange(len(samples)), [rows.size for rows in samples])
         row = np.arange(slots.shape[0], dtype=np.int32)
-        self._row[slots] = row
-        if (self._row[slots] == row).all():
-            for rows in samples:
-                self._put(rows)
+        self._row[slots] = row  # of rows of one asset the last stays
+        last = self._row[slots]
+        ends = np.cumsum([rows.size for rows in samples])
+        if ((timestamps_us[last] >= timestamps_us) & (of[last] == of)).all():
+            # What an agent that is behind sends: each sample covers those of its asset before it.
+            for rows, newest in zip(samples, np.split(last == row, ends[:-1]), strict=True):
+                self._put(rows.only(newest))
             return
         order = np.argsort(np.concatenate(arrived), kind="stable")
         turns = np.empty_like(order)
         turns[order] = occurrences(slots[order])
-        ends = np.cumsum([rows.size for rows in samples])
         parts = [
             (turn, rows.only(turn_of_row == turn))
             for rows, turn_of_row in zip(samples, np.split(turns, ends[:-1]), strict=True)

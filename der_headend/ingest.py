@@ -14,9 +14,11 @@ heartbeats and dispatch go on and memory stays bounded. A commit that fails is t
 """
 
 import asyncio
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import accumulate
 from uuid import UUID, uuid4
 
 from der_core.dispatch import Dispatch
@@ -31,6 +33,7 @@ from der_headend.fleet import Fleet
 from der_headend.marks import Marks
 from der_headend.own_alarms import EVENTS_WAITING
 from der_headend.ports import Batch, Heartbeat, Journal, SessionRecord
+from der_runtime.breather import Breather
 from der_runtime.clock import Clock
 from der_runtime.logs import get_logger
 from der_runtime.right_of_way import RightOfWay
@@ -39,11 +42,14 @@ from der_wire._gen import agent_link_pb2 as pb
 READ_IN_S = 0.02
 """How long frames are gathered before they are read together and shown."""
 
-ARRIVALS_AT_ONCE, ARRIVED_ROWS_AT_ONCE = 500, 5_000
-"""So many frames, or samples in them, are read without waiting longer."""
+ARRIVALS_AT_ONCE, ARRIVED_ROWS_AT_ONCE = 500, 2_500
+"""So many frames, or samples in them, are read without waiting longer, and at a time: all else waits meanwhile."""
 
-ARRIVALS_AT_MOST, ARRIVED_ROWS_AT_MOST = 2 * ARRIVALS_AT_ONCE, 2 * ARRIVED_ROWS_AT_ONCE
-"""So many even while a command is under way; it bounds how long all else has to wait."""
+ARRIVALS_AT_MOST, ARRIVED_ROWS_AT_MOST = 1_000, 10_000
+"""So many may wait while a command is under way."""
+
+TOLD_AT_ONCE = 500
+"""So many spools' agents learn at a time of what was stored; all else waits meanwhile."""
 
 FLUSH_S = 0.2
 ROWS_PER_COMMIT = 50_000
@@ -192,11 +198,10 @@ class Ingest:
         """
         new = self._take(session, seq)
         self._arrivals.append(intake.Arrival(session, seq, frame, new))
-        self._arrived_rows += len(frame.assets) or session.binding.slots.shape[0]
+        self._arrived_rows += self._arrivals[-1].size
+        self._arrived.set()
         if self._plenty_arrived():
-            self.read_in()
-        else:
-            self._arrived.set()
+            self._read_some()
 
     def _plenty_arrived(self) -> bool:
         frames, rows = len(self._arrivals), self._arrived_rows
@@ -207,13 +212,20 @@ class Ingest:
 
     def read_in(self) -> None:
         """Read the frames that have come: to the live columns, and into the batch."""
-        if not self._arrivals:
-            return
+        while self._arrivals:
+            self._read_some()
+
+    def _read_some(self) -> None:
+        """Read those that came first."""
+        rows = list(accumulate(arrival.size for arrival in self._arrivals[:ARRIVALS_AT_ONCE]))
+        count = min(bisect_left(rows, ARRIVED_ROWS_AT_ONCE) + 1, len(rows))
+        some = self._arrivals[:count]
         now_us = int(self._clock.now().timestamp() * 1e6)
-        samples, refused = intake.read(self._arrivals, now_us=now_us)
+        samples, refused = intake.read(some, now_us=now_us)
         self._fleet.apply([s.rows for s in samples], [s.arrived for s in samples])
         # Should this fail, they are still there, so that no mark is ever stored without what it stands for.
-        self._arrivals, self._arrived_rows = [], 0
+        del self._arrivals[:count]
+        self._arrived_rows -= rows[count - 1]
         for part in samples:
             new = part.rows.only(part.new)
             if new.size:
@@ -293,9 +305,12 @@ class Ingest:
         while True:
             await self._arrived.wait()
             await asyncio.sleep(READ_IN_S)
-            await self._right_of_way.free()
             self._arrived.clear()
-            self.read_in()
+            await self._right_of_way.free()
+            while self._arrivals:
+                self._read_some()
+                await asyncio.sleep(0)
+                await self._right_of_way.free()
 
     async def _store(self) -> None:
         while True:
@@ -329,8 +344,11 @@ class Ingest:
             self.rows_committing = 0
             self._marks.committed(self._committing.marks, taken)
             marks, self._committing = self._committing.marks, Batch()
-        for spool_id, seq in marks.items():
+        breather = Breather(self._right_of_way)
+        for told, (spool_id, seq) in enumerate(marks.items(), 1):
             self._tell_stored(spool_id, seq)
+            if told % TOLD_AT_ONCE == 0:
+                await breather.pause()
         for spool_id in self._marks.open_questions():
             self._ask_again(spool_id)
 

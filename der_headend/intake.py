@@ -35,6 +35,11 @@ class Arrival(NamedTuple):
     frame: pb.Frame
     new: bool
 
+    @property
+    def size(self) -> int:
+        """How many samples there are in it, if it can be used."""
+        return len(self.frame.assets) or self.session.binding.slots.shape[0]
+
 
 class Refused(NamedTuple):
     """A frame that can't be used, and why, as a stable code."""

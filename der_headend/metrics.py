@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -118,27 +117,28 @@ class HeadendMetrics(Collector):
     def _of_fleet(self) -> Iterator[Metric]:
         yield _gauge("der_assets", "Assets in the inventory", len(self._fleet.assets))
         yield _gauge("der_assets_served", "Assets whose agent is connected", self._sessions.sums.assets)
-        heard_mw = self._heard_mw()
+        heard, power_mw = self._heard()
         yield _gauge(
             "der_assets_heard",
             "Assets whose agent is connected and whose values are not stale",
-            len(heard_mw),
+            heard,
         )
         yield _gauge(
             "der_fleet_power_watts",
             "Power of the assets that are heard, in watts: positive = discharge / export, negative = charge / import",
-            float(heard_mw.sum()) * 1e6 if len(heard_mw) else None,
+            power_mw * 1e6 if heard else None,
         )
         raised = Counter(alarm.event.severity for alarm in self._alarms.active())
         yield _gauges("der_alarms_raised", "Alarms raised now", "severity", {s: raised[s] for s in Severity})
 
-    def _heard_mw(self) -> NDArray[np.float64]:
-        """The power of each asset that is heard, as in the sums of REST."""
+    def _heard(self) -> tuple[int, float]:
+        """How many assets are heard, and their power in MW, as in the sums of REST."""
         fleet = self._fleet
-        fresh_us = (self._clock.now().timestamp() - STALE_AFTER_S) * 1e6
+        fresh_us = int((self._clock.now().timestamp() - STALE_AFTER_S) * 1e6)
         heard = self._sessions.served & (fleet.timestamp_us >= fresh_us)
         heard &= np.isfinite(fleet.columns["current_mw"])
-        return fleet.columns["current_mw"][heard]
+        # Without a copy of what may be a million numbers.
+        return int(np.count_nonzero(heard)), float(fleet.columns["current_mw"].sum(where=heard))
 
     def _of_sessions(self, counts: SessionCounts) -> Iterator[Metric]:
         yield _gauge("der_sessions", "Agents connected", len(self._sessions.live))

@@ -7,7 +7,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from der_headend.rest import examples, problems
-from der_headend.rest.guards import BodyLimit, LastResort
+from der_headend.rest.guards import BodyLimit, CommandsFirst, LastResort
 from der_headend.rest.routes import (
     agents,
     assets,
@@ -47,6 +47,7 @@ def create_app(services: Services) -> FastAPI:
     problems.handle_in(app)
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
     app.add_middleware(LastResort)
+    app.add_middleware(CommandsFirst, path=dispatch.router.prefix, right_of_way=services.right_of_way)
     _complete_document(app)
     return app
 

@@ -1,6 +1,6 @@
-"""What stands around all handlers: a limit on bodies, and an answer for what nobody foresaw.
+"""What stands around all handlers: commands go first, a limit on bodies, and an answer for what nobody foresaw.
 
-Both are plain ASGI, so that streams pass through them unbuffered.
+All are plain ASGI, so that streams pass through them unbuffered.
 """
 
 from http import HTTPStatus
@@ -9,6 +9,34 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from der_headend.rest.problems import Answer, answer_and_log
+from der_runtime.right_of_way import RightOfWay
+
+
+class CommandsFirst:
+    """Has the right of way taken while a command is read and answered, before anybody has looked into it.
+
+    ``path``: under which commands are given.
+    """
+
+    def __init__(self, app: ASGIApp, *, path: str, right_of_way: RightOfWay) -> None:
+        self._app = app
+        self._path = path
+        self._right_of_way = right_of_way
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http" or not self._commands(scope["method"], scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        command = object()
+        self._right_of_way.begin(command)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._right_of_way.end(command)
+
+    def _commands(self, method: str, path: str) -> bool:
+        return path == self._path if method == "POST" else method == "DELETE" and path.startswith(self._path)
 
 
 class BodyLimit:

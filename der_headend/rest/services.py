@@ -19,6 +19,7 @@ from der_headend.rest.views.fanout import Fanout
 from der_headend.rest.views.live import Live
 from der_headend.sessions import Sessions
 from der_runtime.clock import Clock
+from der_runtime.right_of_way import RightOfWay
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Services:
     events: EventStore
     heartbeats: HeartbeatStore
     announcements: Announcements
+    right_of_way: RightOfWay
     clock: Clock
     readiness: Callable[[], Sequence[Check]]
     version: str

@@ -31,6 +31,7 @@ def services_of(world: World, checks: Sequence[Check] = READY) -> Services:
         events=world.store.events,
         heartbeats=world.store.heartbeats,
         announcements=world.announcements,
+        right_of_way=world.right_of_way,
         clock=world.clock,
         readiness=lambda: checks,
         version="1.2.3",

@@ -174,7 +174,9 @@ def test_every_problem_code_is_explained_and_no_other() -> None:
 
 
 def test_every_route_is_listed_and_no_other() -> None:
-    app = create_app(cast("Services", SimpleNamespace(version="0", registry=CollectorRegistry())))
+    app = create_app(
+        cast("Services", SimpleNamespace(version="0", registry=CollectorRegistry(), right_of_way=None))
+    )
     served = {
         f"{method.upper()} {path}" for path, methods in app.openapi()["paths"].items() for method in methods
     }

@@ -107,7 +107,7 @@ def cost_of_tick(*, agents: int, assets: int) -> Cost:
 
 
 def test_what_a_frame_costs_does_not_depend_on_its_size() -> None:
-    small, large = cost_of_tick(agents=4, assets=100), cost_of_tick(agents=4, assets=1000)
+    small, large = cost_of_tick(agents=2, assets=100), cost_of_tick(agents=2, assets=1000)
     assert large.calls == small.calls
     assert large.objects <= small.objects + 20
 

@@ -355,9 +355,9 @@ async def test_while_a_command_is_under_way_frames_are_read_later_but_not_too_ma
         return world.fleet.number("current_mw", world.fleet.slot_of[A])
 
     world.right_of_way.begin("command")
-    assert [shown_after(seq) for seq in (1, 2, 3, 4, 5)] == [None, None, None, 4.0, 4.0]
+    assert [shown_after(seq) for seq in (1, 2, 3, 4, 5)] == [None, None, None, 2.0, 2.0]
     world.right_of_way.end("command")
-    assert shown_after(6) == 6.0
+    assert shown_after(6) == 4.0
 
 
 async def test_frames_are_shown_once_a_command_is_not_under_way_any_more() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from der_runtime.aside import made_aside
 from der_runtime.breather import Breather
 from der_runtime.right_of_way import RightOfWay
 
@@ -77,7 +78,7 @@ def chunks(parts: Iterable[Record], right_of_way: RightOfWay) -> AsyncIterator[A
 
 
 async def framed(
-    pieces: Iterable[bytes | memoryview], right_of_way: RightOfWay | None = None
+    pieces: Iterator[bytes | memoryview], right_of_way: RightOfWay | None = None
 ) -> AsyncIterator[Any]:
     """What to hand to ``copy_to_table`` as its source: rows that are in the format already, a piece at a time.
 
@@ -85,7 +86,7 @@ async def framed(
     """
     yield _HEADER
     breather = Breather(right_of_way)
-    for piece in pieces:
+    async for piece in made_aside(pieces):
         await breather.pause()
         yield piece
         breather.begin()

@@ -9,20 +9,24 @@ from der_headend.store.postgres.moments import plain
 
 _SQL = queries.load("heartbeats.sql")
 _BIGINT_MAX = 2**63 - 1
+_AT_ONCE = 500
+"""So many are sent to the database at a time: all else waits while they are written down."""
 
 
 async def put(connection: Connection, heartbeats: Sequence[Heartbeat]) -> None:
     """Store heartbeats; one that is there already changes nothing."""
-    await connection.execute(
-        _SQL["put"],
-        [plain(h.agent_id) for h in heartbeats],
-        [h.session_id for h in heartbeats],
-        [h.at for h in heartbeats],
-        [h.received_at for h in heartbeats],
-        [min(h.spooled_records, _BIGINT_MAX) for h in heartbeats],
-        [min(h.spooled_bytes, _BIGINT_MAX) for h in heartbeats],
-        [min(h.dropped_records, _BIGINT_MAX) for h in heartbeats],
-    )
+    for begin in range(0, len(heartbeats), _AT_ONCE):
+        some = heartbeats[begin : begin + _AT_ONCE]
+        await connection.execute(
+            _SQL["put"],
+            [plain(h.agent_id) for h in some],
+            [h.session_id for h in some],
+            [h.at for h in some],
+            [h.received_at for h in some],
+            [min(h.spooled_records, _BIGINT_MAX) for h in some],
+            [min(h.spooled_bytes, _BIGINT_MAX) for h in some],
+            [min(h.dropped_records, _BIGINT_MAX) for h in some],
+        )
 
 
 class PostgresHeartbeats:

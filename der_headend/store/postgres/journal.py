@@ -24,6 +24,7 @@ from der_headend.store.postgres.connection import RETRY_AFTER_S, Connection, Dat
 from der_headend.store.postgres.moments import EPOCH, microseconds, moment
 from der_headend.store.postgres.partitions import Partitions
 from der_headend.store.postgres.rollups import ONE_MINUTE_US, Rollups
+from der_runtime.aside import made_aside
 from der_runtime.breather import Breather
 from der_runtime.clock import Clock
 from der_runtime.logs import get_logger
@@ -95,7 +96,7 @@ class PostgresJournal:
             async with self._small.connection() as connection:
                 await dispatches.put(connection, list(batch.dispatches.values()))
             return
-        await self._make_room(batch, ())
+        await self._make_room(batch, set())
         async with self._small.transaction() as connection:
             await _put_records(connection, batch)
 
@@ -103,12 +104,15 @@ class PostgresJournal:
         # The batch is held on to until its outcome is known, so no other can have its identity meanwhile.
         _, batch_id = self._tried.setdefault(id(batch), (batch, uuid4()))
         kept: list[Rows] = []
+        minutes: set[int] = set()
         breather = Breather(self._right_of_way)
-        for rows in samples.gathered(batch.rows, self._catalogue.keys):
-            kept += self._kept(rows)
+        async for gathered in made_aside(samples.gathered(batch.rows, self._catalogue.keys)):
+            for rows in self._kept(gathered):
+                kept.append(rows)
+                minutes |= _minutes(rows)
             await breather.pause()
         await self._catalogue.learn(self._bulk, {name for rows in batch.rows for name in rows.columns})
-        await self._make_room(batch, kept)
+        await self._make_room(batch, minutes)
         claimed = False
         try:
             async with self._rollups.storing(batch_id, kept), self._bulk.transaction() as connection:
@@ -147,13 +151,9 @@ class PostgresJournal:
         )
         await self._rollups.note_late(connection, kept)
 
-    async def _make_room(self, batch: Batch, kept: Iterable[Rows]) -> None:
+    async def _make_room(self, batch: Batch, minutes: Iterable[int]) -> None:
+        """``minutes``: of its samples, since 1970."""
         database = self._bulk if batch.rows else self._small
-        # A partition begins with a minute, and most samples are of the minute of the one before.
-        minutes: set[int] = set()
-        for rows in kept:
-            each = rows.timestamps_us // ONE_MINUTE_US
-            minutes.update(each[np.diff(each, prepend=-1) != 0].tolist())
         moments = [moment(minute * ONE_MINUTE_US) for minute in minutes]
         await self._partitions.provide(database, samples.TABLE, moments)
         await self._partitions.provide(database, HEARTBEATS, [h.received_at for h in batch.heartbeats])
@@ -167,6 +167,12 @@ class PostgresJournal:
                 _log.warning("samples older than what is kept are not stored; further ones are counted")
             self.rows_too_old += too_old
         return [kept] if kept.size else []
+
+
+def _minutes(rows: Rows) -> set[int]:
+    """When samples were taken, in minutes since 1970: a partition begins with one."""
+    each = rows.timestamps_us // ONE_MINUTE_US
+    return set(each[np.diff(each, prepend=-1) != 0].tolist())  # most are of the minute of the one before
 
 
 async def _put_records(connection: Connection, batch: Batch) -> None:

@@ -41,7 +41,7 @@ async def _prune_stacks_if_any() -> None:
 
 def create_app() -> ASGIApp:
     """What serves ``/``, ``/ui/…`` and ``/_nicegui…``; its pages are there while ``run`` runs."""
-    Slot.prune_stacks = _prune_stacks_if_any  # type: ignore[method-assign]
+    Slot.prune_stacks = _prune_stacks_if_any  # type: ignore[method-assign]  # there is no setting for it
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it would tell of everything that the hub asks
     app = FastAPI(openapi_url=None)
     ui.run_with(

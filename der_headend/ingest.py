@@ -176,7 +176,8 @@ class Ingest:
 
     def forget(self, session: Session) -> None:
         """A session has closed."""
-        self.read_in()
+        if any(arrival.session is session for arrival in self._arrivals):
+            self.read_in()
         self._told = {told for told in self._told if told[0] != session.id}
 
     def stored(self, spool_id: UUID) -> int:
@@ -215,8 +216,17 @@ class Ingest:
         while self._arrivals:
             self._read_some()
 
-    def _read_some(self) -> None:
-        """Read those that came first."""
+    async def _read_in_turns(self) -> None:
+        """Read what has come by now, a piece at a time, and let all else go on in between."""
+        left = len(self._arrivals)
+        while left > 0 and self._arrivals:
+            left -= self._read_some()
+            if left > 0:
+                await asyncio.sleep(0)
+                await self._right_of_way.free()
+
+    def _read_some(self) -> int:
+        """Read those that came first; how many that were."""
         rows = list(accumulate(arrival.size for arrival in self._arrivals[:ARRIVALS_AT_ONCE]))
         count = min(bisect_left(rows, ARRIVED_ROWS_AT_ONCE) + 1, len(rows))
         some = self._arrivals[:count]
@@ -237,6 +247,7 @@ class Ingest:
             self._tell_set_aside(arrival.session, arrival.seq, reason)
         if self._rows >= ROWS_PER_COMMIT:
             self._plenty.set()
+        return count
 
     def set_aside(self, session: Session, seq: int, reason: str) -> None:
         """A record that can't be used is counted, told once per session and reason, and never holds up others."""
@@ -307,10 +318,7 @@ class Ingest:
             await asyncio.sleep(READ_IN_S)
             self._arrived.clear()
             await self._right_of_way.free()
-            while self._arrivals:
-                self._read_some()
-                await asyncio.sleep(0)
-                await self._right_of_way.free()
+            await self._read_in_turns()
 
     async def _store(self) -> None:
         while True:
@@ -321,6 +329,7 @@ class Ingest:
             except TimeoutError:
                 pass
             await self._right_of_way.free()
+            await self._read_in_turns()
             await self.flush()
 
     async def flush(self) -> None:

@@ -11,10 +11,16 @@ T = TypeVar("T")
 
 
 async def made_aside(items: Iterator[T]) -> AsyncIterator[T]:
-    """The same items, each made in a thread when it is asked for. What they are made of must not change meanwhile."""
+    """The same items, each made in a thread when it is asked for.
+
+    What they are made of must not change meanwhile, nor afterwards if this is cancelled: the thread then still makes
+    the item that it has begun.
+    """
     while (made := await asyncio.to_thread(_next, items)) is not None:
         yield made[0]
 
 
 def _next(items: Iterator[T]) -> tuple[T] | None:
-    return next(((item,) for item in items), None)
+    for item in items:
+        return (item,)
+    return None

@@ -1,7 +1,7 @@
 """Commands go before work that can wait, of which there may be more than can be done.
 
-A command is under way from when its record goes to the store until its answer has come: a few hundredths of a second,
-most of which are spent behind other work, on the event loop and in the database. So whoever has much to do looks here
+A command is under way from the first byte of its request until its answer has come: a few hundredths of a second, most
+of which are spent behind other work, on the event loop and in the database. So whoever has much to do looks here
 before the next piece, and waits while a command is under way. What waits is not starved: once begun a command has the
 right of way for ``LONGEST_S`` at most, for an answer that takes longer is not made faster here; and if they come one
 after another, all else has half of the time.
@@ -32,11 +32,12 @@ class RightOfWay:
         self.given_s = 0.0
         """For how long it was taken, in all."""
 
-    def begin(self, command: Hashable) -> None:
-        """A command is under way; it goes on as it began if it was already."""
+    def begin(self, command: Hashable, *, certain: bool = True) -> None:
+        """A command is under way; it goes on as it began if it was already. An uncertain one makes no next likely."""
         self._look()
         self._until_s.setdefault(command, self._looked_s + LONGEST_S)
-        self._lately_until_s = self._looked_s + LATELY_S
+        if certain:
+            self._lately_until_s = self._looked_s + LATELY_S
 
     def end(self, command: Hashable) -> None:
         """Its answer has come, or none will; nothing happens if it was not under way."""

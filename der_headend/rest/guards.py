@@ -3,9 +3,11 @@
 All are plain ASGI, so that streams pass through them unbuffered.
 """
 
+from functools import partial
 from http import HTTPStatus
 
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from der_headend.rest.problems import Answer, answer_and_log
@@ -13,7 +15,7 @@ from der_runtime.right_of_way import RightOfWay
 
 
 class CommandsFirst:
-    """Has the right of way taken while a command is read and answered, before anybody has looked into it.
+    """Has the right of way taken for what may be a command, from its first byte until it is ``taken_over``.
 
     ``path``: under which commands are given.
     """
@@ -29,7 +31,8 @@ class CommandsFirst:
             await self._app(scope, receive, send)
             return
         command = object()
-        self._right_of_way.begin(command)
+        self._right_of_way.begin(command, certain=False)
+        scope.setdefault("state", {})["taken_over"] = partial(self._right_of_way.end, command)
         try:
             await self._app(scope, receive, send)
         finally:
@@ -37,6 +40,11 @@ class CommandsFirst:
 
     def _commands(self, method: str, path: str) -> bool:
         return path == self._path if method == "POST" else method == "DELETE" and path.startswith(self._path)
+
+
+def taken_over(request: Request) -> None:
+    """The dispatcher has the command, and knows for how long it goes first; its answer may have to wait far longer."""
+    request.state.taken_over()
 
 
 class BodyLimit:

@@ -13,6 +13,7 @@ from der_core.errors import Defect, Rejected, Unavailable
 from der_core.events import Event, EventKind, Severity
 from der_headend import ingest
 from der_headend.ports import Batch, HistoryQuery
+from der_runtime.breather import Breather
 from kit.headend import SITE, A, World, frame, gateway, link_of
 
 
@@ -389,3 +390,62 @@ async def test_a_frame_is_shown_soon_while_the_store_is_away() -> None:
                 while world.fleet.number("current_mw", world.fleet.slot_of[A]) != mw:  # noqa: ASYNC110 - it is not told
                     await asyncio.sleep(0.001)
     assert gate.samples == 0
+
+
+async def test_agents_learn_of_what_was_stored_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(journal=Gate())
+    session = await world.connect(gateway())
+    told: list[UUID] = []
+    told_by_then: list[int] = []
+
+    class Noting(Breather):
+        async def pause(self) -> None:
+            told_by_then.append(len(told))
+
+    monkeypatch.setattr(ingest, "TOLD_AT_ONCE", 2)
+    monkeypatch.setattr(ingest, "Breather", Noting)
+    monkeypatch.setattr(world.ingest, "_tell_stored", lambda spool_id, _seq: told.append(spool_id))
+    spools = [uuid4() for _ in range(5)]
+    for spool_id in spools:
+        await world.ingest.resume(spool_id, first_seq=1)
+        other = replace(session, registration=replace(session.registration, spool_id=spool_id))
+        world.ingest.frame(other, 1, frame(world, [1.0] * 3))
+    await world.ingest.flush()
+    assert told == spools
+    assert told_by_then == [2, 4]
+
+
+async def test_a_backlog_of_frames_is_read_in_pieces_between_which_all_else_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ingest, "ARRIVED_ROWS_AT_ONCE", 6)
+    gate = Gate()
+    world = World(journal=gate)
+    session = await world.connect(gateway())
+    world.right_of_way.begin("command")
+    for seq in range(1, 8):
+        world.ingest.frame(session, seq, frame(world, [float(seq)] * 3))
+    world.right_of_way.end("command")
+    shown: list[float | None] = []
+    async with running(world):
+        async with asyncio.timeout(5):
+            while not gate.samples:
+                shown.append(world.fleet.number("current_mw", world.fleet.slot_of[A]))
+                await asyncio.sleep(0)
+    assert list(dict.fromkeys(shown)) == [None, 2.0, 4.0, 6.0, 7.0]
+    assert gate.samples == 7 * 3
+    assert world.ingest.rows_waiting == 0
+
+
+async def test_frames_whose_reading_fails_are_still_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = Gate()
+    world = World(journal=gate)
+    session = await world.connect(gateway())
+    world.ingest.frame(session, 1, frame(world, [1.0] * 3))
+    with monkeypatch.context() as broken:
+        broken.setattr(world.fleet, "apply", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            world.ingest.read_in()
+    assert world.ingest.rows_waiting == 3
+    await world.ingest.flush()
+    assert gate.samples == 3

@@ -229,3 +229,24 @@ def test_the_backlog_of_one_agent_costs_nothing_for_each_of_the_others(
     fleet.apply([backlog, *others], [np.arange(50), *(np.array([50 + n]) for n in range(20))])
     assert put_each == [1] * 70
     assert fleet.timestamp_us.tolist()[:2] == [50, 1]
+
+
+def test_the_backlog_of_agents_in_order_is_put_in_place_at_once_the_newest_of_each_asset(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fleet, put = Fleet(INVENTORY), Fleet._put
+    put_each: list[int] = []
+
+    def noted(self: Fleet, rows: Rows) -> None:
+        put_each.append(rows.size)
+        put(self, rows)
+
+    monkeypatch.setattr(Fleet, "_put", noted)
+    slots = np.tile(np.array([0, 2]), 25)
+    mw = np.arange(50.0)
+    backlog = Rows(timestamps_us=np.repeat(np.arange(1, 26), 2), slots=slots, columns={"current_mw": mw})
+    other = Rows(timestamps_us=np.array([7]), slots=np.array([1]), columns={"soc_pct": np.array([50.0])})
+    fleet.apply([backlog, other], [np.arange(50), np.array([50])])
+    assert put_each == [2, 1]
+    assert fleet.timestamp_us.tolist()[:3] == [25, 7, 25]
+    assert fleet.numbers("current_mw", np.array([0, 1, 2])) == [48.0, None, 49.0]

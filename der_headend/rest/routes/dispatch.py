@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Header, Query
+from fastapi import APIRouter, Body, Header, Query, Request
 from fastapi.openapi.models import Example
 from fastapi.responses import JSONResponse, StreamingResponse
 
@@ -10,6 +10,7 @@ from der_core.dispatch import Dispatch as DispatchRecord
 from der_core.lifecycle import State
 from der_headend.ports import DispatchQuery, Page
 from der_headend.rest import idempotency
+from der_headend.rest.guards import taken_over
 from der_headend.rest.models.dispatch import Dispatch, Order, Preview
 from der_headend.rest.parameters import Cursor, DispatchId, End, Limit, OfAsset, OfSite, Start, TimeoutS
 from der_headend.rest.problems import documented
@@ -35,8 +36,10 @@ Ordered = Annotated[Order, Body(openapi_examples=_EXAMPLES)]
 
 @router.post("", status_code=202, response_model=Dispatch, responses=documented(400, 404, 409, 413, 422, 503))
 async def submit_dispatch(
+    request: Request,
     services: Provided,
     order: Ordered,
+    *,
     wait: Annotated[
         State | None, Query(description="answer when this state, or a final one, is reached")
     ] = None,
@@ -57,6 +60,7 @@ async def submit_dispatch(
     place of older ones. For an agent that is not connected it waits up to `ttl_s`.
     """
     record = await services.dispatcher.submit(order.request(idempotency_key))
+    taken_over(request)
     if wait is not None:
         record = await services.dispatcher.wait(record.id, wait, timeout_s)
     return reply(
@@ -126,13 +130,14 @@ async def get_dispatch(services: Provided, dispatch_id: DispatchId) -> JSONRespo
     | {202: {"model": Dispatch, "description": "The agent has yet to confirm"}},
 )
 async def cancel_dispatch(
-    services: Provided, dispatch_id: DispatchId, timeout_s: TimeoutS = 2.0
+    request: Request, services: Provided, dispatch_id: DispatchId, timeout_s: TimeoutS = 2.0
 ) -> JSONResponse:
     """Take a dispatch back: its assets return to 0 MW (PV and wind: uncurtailed).
 
     200 once it has ended; 202 if its agent has not confirmed within `timeout_s`, be it because it is away.
     """
     await services.dispatcher.cancel(dispatch_id)
+    taken_over(request)
     record = await services.dispatcher.wait(dispatch_id, State.CANCELLED, timeout_s)
     return reply(records.dispatch(record, services.fleet.inventory), 200 if record.state.final else 202)
 

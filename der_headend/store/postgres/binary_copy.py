@@ -72,21 +72,24 @@ class RowFormat:
         return np.frombuffer(body, self._type)
 
 
-def chunks(parts: Iterable[Record], right_of_way: RightOfWay) -> AsyncIterator[Any]:
+async def chunks(parts: Iterable[Record], right_of_way: RightOfWay) -> AsyncIterator[Any]:
     """What to hand to ``copy_to_table`` as its source: rows of any formats, each part made when its turn comes."""
-    return framed((piece for part in parts for piece in _pieces(part.view(np.uint8).data)), right_of_way)
+    yield _HEADER
+    async for part in made_aside(iter(parts)):
+        for piece in _pieces(part.view(np.uint8).data):
+            await right_of_way.free()
+            yield piece
+    yield _TRAILER
 
 
-async def framed(
-    pieces: Iterator[bytes | memoryview], right_of_way: RightOfWay | None = None
-) -> AsyncIterator[Any]:
+async def framed(pieces: Iterable[bytes | memoryview]) -> AsyncIterator[Any]:
     """What to hand to ``copy_to_table`` as its source: rows that are in the format already, a piece at a time.
 
     Its annotation wants ``bytes``, but asyncpg takes whatever has a buffer.
     """
     yield _HEADER
-    breather = Breather(right_of_way)
-    async for piece in made_aside(pieces):
+    breather = Breather(None)
+    for piece in pieces:
         await breather.pause()
         yield piece
         breather.begin()

@@ -145,9 +145,10 @@ class Catalogue:
         return self._match(stored, fleet)
 
     async def _read(self, connection: Connection) -> None:
-        self._places = {r["name"]: r["place"] for r in await connection.fetch(_SQL["signals"])}
+        signals, states = await connection.fetch(_SQL["signals"]), await connection.fetch(_SQL["states"])
+        self._places = {record["name"]: record["place"] for record in signals}
         self._stored_states = {}
-        for record in await connection.fetch(_SQL["states"]):
+        for record in states:
             self._stored_states.setdefault(record["signal"], []).append(record["name"])
 
     def _new_states(self, names: AbstractSet[str]) -> list[tuple[str, str]]:

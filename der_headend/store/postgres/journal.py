@@ -9,7 +9,7 @@ Samples have connections of their own, so that a dispatch need not wait behind t
 """
 
 from collections.abc import Iterable
-from itertools import cycle
+from itertools import chain, cycle
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -107,6 +107,7 @@ class PostgresJournal:
         minutes: set[int] = set()
         breather = Breather(self._right_of_way)
         async for gathered in made_aside(samples.gathered(batch.rows, self._catalogue.keys)):
+            breather.begin()  # all else went on while it was made
             for rows in self._kept(gathered):
                 kept.append(rows)
                 minutes |= _minutes(rows)
@@ -141,11 +142,10 @@ class PostgresJournal:
         return True
 
     async def _put_samples(self, connection: Connection, kept: list[Rows]) -> None:
-        turned = (rows.part(next(self._directions)) for rows in kept)
-        records = (record for rows in turned for record in samples.encode(rows, self._catalogue))
+        encoded = [samples.encode(rows.part(next(self._directions)), self._catalogue) for rows in kept]
         await connection.copy_to_table(
             samples.TABLE,
-            source=chunks(records, self._right_of_way),
+            source=chunks(chain.from_iterable(encoded), self._right_of_way),
             columns=samples.COLUMNS,
             format="binary",
         )

@@ -1,7 +1,7 @@
 """Samples as rows of the telemetry table: columns of frames in, columns of one or many assets out."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,19 +73,28 @@ def gathered(samples: Iterable[Rows], keys: NDArray[np.int32]) -> Iterator[Rows]
 
 
 def encode(rows: Rows, catalogue: Catalogue) -> Iterator[Record]:
-    """Samples as rows to copy, some at a time."""
-    for begin in range(0, rows.size, _ENCODED_AT_ONCE):
-        yield _encode(rows.part(slice(begin, begin + _ENCODED_AT_ONCE)), catalogue)
-
-
-def _encode(rows: Rows, catalogue: Catalogue) -> Record:
+    """Samples as rows to copy, some at a time; the catalogue is asked now, not when they are made."""
+    keys = catalogue.keys
     places = {name: place for name in rows.columns if (place := catalogue.place(name)) > 0}
+    codes = {name: catalogue.to_stored(name) for name in rows.columns}
+    return (
+        _encode(rows.part(slice(begin, begin + _ENCODED_AT_ONCE)), keys, places, codes)
+        for begin in range(0, rows.size, _ENCODED_AT_ONCE)
+    )
+
+
+def _encode(
+    rows: Rows,
+    keys: NDArray[np.int32],
+    places: Mapping[str, int],
+    codes: Mapping[str, Floats | None],
+) -> Record:
     record = _format(max(places.values(), default=0)).rows(rows.size)
     record["at"] = postgres_time(rows.timestamps_us)
-    record["asset"] = catalogue.keys[rows.slots]
+    record["asset"] = keys[rows.slots]
 
     def column(name: str) -> Floats:
-        return recode(rows.columns[name], catalogue.to_stored(name))
+        return recode(rows.columns[name], codes[name])
 
     for name in _NUMBERS:
         record[name] = column(name) if name in rows.columns else np.nan

@@ -54,17 +54,14 @@ def measure(run: Run) -> None:
     starting_ms = target.until_active_ms(times=int(_STARTING * for_s / _EVERY_S), every_s=_EVERY_S)
     run.detail("dispatch while the load begins, longest", max(starting_ms), "ms")
     run.say(f"{for_s:g} s at {2 * can_take:,.0f} samples/s")
-    with (
-        Sampled(lambda: rss_mib(headend.pid), every_s=1.0) as memory,
-        Sampled(_age_of_live_values(headend), every_s=0.2) as ages,
-    ):
-        taken_ms = target.until_active_ms(times=int(for_s / _EVERY_S), every_s=_EVERY_S)
-    running.still_there()
-    dispatches.tell(run, taken_ms, "overloaded", p99_at_most=100)
-    run.figure("age of live values, p99", percentile(ages.values, 0.99), "s", at_most=STALE_AFTER_S)
+    with Sampled(lambda: rss_mib(headend.pid), every_s=1.0) as memory:
+        with Sampled(_age_of_live_values(headend), every_s=0.2) as ages:
+            taken_ms = target.until_active_ms(times=int(for_s / _EVERY_S), every_s=_EVERY_S)
+        running.still_there()
+        dispatches.tell(run, taken_ms, "overloaded", p99_at_most=100)
+        run.figure("age of live values, p99", percentile(ages.values, 0.99), "s", at_most=STALE_AFTER_S)
+        after = running.ledger()
     _tell_memory(run, memory_mib, memory)
-    run.detail("headend's memory after draining", rss_mib(headend.pid), "MiB")
-    after = running.ledger()
     run.detail("copies sent ahead", after["live_copies"], "frames")
     run.figure("generated meanwhile", after["samples_per_s"], "samples/s")
     run.detail("oldest unacknowledged sample", after["max_lag_s"], "s")
@@ -95,6 +92,7 @@ def _age_of_live_values(headend: Headend) -> Callable[[], float]:
 
 
 def _tell_memory(run: Run, before_mib: float, memory: Sampled) -> None:
+    """Over the load and the draining, for it rises and falls with each minute whose sums are finished and written."""
     half = len(memory.values) // 2
     early_mib, late_mib = max(memory.values[:half]), max(memory.values[half:])
     run.figure("headend's memory before", before_mib, "MiB")

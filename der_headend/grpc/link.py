@@ -189,12 +189,15 @@ class StreamLink:
         while self._waiting:
             await self._write(self._waiting.pop(0))
         if self._acknowledge is not None:
-            answer = pb.Acknowledgement(through_seq=self._acknowledge)
+            message = (
+                pb.Downlink()
+            )  # filled in place: each message of its own is memory that protobuf frees by itself
+            message.acknowledgement.through_seq = self._acknowledge
             self._acknowledge = None
             if self._window != self._window_told:
-                answer.window = self._window_told = self._window
+                message.acknowledgement.window = self._window_told = self._window
             then, self._then = self._then, None
-            await self._write(pb.Downlink(acknowledgement=answer))
+            await self._write(message)
             if then is not None:
                 then()
 

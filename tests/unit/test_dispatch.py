@@ -204,6 +204,14 @@ def test_a_split_made_by_the_headend_is_in_the_record() -> None:
     assert math.isclose(dispatch.mw, 40)
 
 
+def test_what_was_asked_before_the_headend_clamped_it_stays_when_the_agent_tells_what_it_got() -> None:
+    fleet = [Candidate(asset_id=a, capacity_mwhr=40.0, limits=Limits(-20, 20)) for a in ASSETS[:2]]
+    dispatch = replace(sent(2), requested_mw=50.0).with_split(split(50, fleet))
+    told = replace(said(ASSETS[0], State.ACTIVE), raw_mw=20.0, clamped_mw=20.0, mw=20.0)
+    part = dispatch.reported(report(1, told), agent_id="gw-1").allocations[0]
+    assert (part.raw_mw, part.clamped_mw, part.mw) == (25.0, 20.0, 20.0)
+
+
 def test_a_part_that_never_became_active_was_given_nothing() -> None:
     fleet = [Candidate(asset_id=a, capacity_mwhr=40.0, limits=Limits(-20, 20)) for a in ASSETS[:2]]
     dispatch = replace(sent(2), requested_mw=12.0).with_split(split(12, fleet))

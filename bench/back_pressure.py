@@ -18,11 +18,11 @@ from bench.rig import Database, Headend, fetch
 from bench.run import Run
 from bench.usage import Sampled, rss_mib
 from der_core.freshness import STALE_AFTER_S
+from der_headend.store.postgres.tally import WINDOW_US
 
 TITLE = "Back-pressure at twice the load it can take"
 
 _SURELY_TOO_MUCH_PER_S = 1_000_000.0
-_FIVE_MINUTES_S = 300.0
 _EVERY_S = 0.1
 _STARTING = 1 / 6
 """The part of the time for which the load is on before it is judged; by then the agents are behind."""
@@ -73,7 +73,8 @@ def _until_it_adds_up(run: Run) -> None:
 
     The memory for that, half a GB, is taken once, when each asset's first sample comes; it is no part of any load.
     """
-    left_s = _FIVE_MINUTES_S - time.time() % _FIVE_MINUTES_S
+    window_s = WINDOW_US / 1e6
+    left_s = window_s - time.time() % window_s
     run.say(f"waiting {left_s:.0f} s for the next five minutes, from which on the headend adds up samples")
     time.sleep(left_s)
 

@@ -332,9 +332,8 @@ def _after(part: Allocation, said: AllocationReport, stage: Stage, agent_id: str
         for name in ("weight", "raw_mw", "clamped_mw", "mw", "applied_mw", "note")
         if (value := getattr(said, name)) is not None
     }
-    if (
-        part.raw_mw is not None
-    ):  # what was asked of it before the headend clamped that, of which its agent knows nothing
+    if part.raw_mw is not None:
+        # What was asked before the headend clamped it; the agent was only told what was left.
         known.pop("raw_mw", None)
     return replace(part, stage=stage, agent_id=agent_id, **known)
 

@@ -217,7 +217,8 @@ class Ingest:
             self._read_some()
 
     async def _read_in_turns(self) -> None:
-        """Read what has come by now, a piece at a time, and let all else go on in between."""
+        """Read what has come once no command is under way, a piece at a time, and let all else go on in between."""
+        await self._right_of_way.free()
         left = len(self._arrivals)
         while left > 0 and self._arrivals:
             left -= self._read_some()
@@ -317,7 +318,6 @@ class Ingest:
             await self._arrived.wait()
             await asyncio.sleep(READ_IN_S)
             self._arrived.clear()
-            await self._right_of_way.free()
             await self._read_in_turns()
 
     async def _store(self) -> None:
@@ -328,7 +328,6 @@ class Ingest:
                     await self._plenty.wait()
             except TimeoutError:
                 pass
-            await self._right_of_way.free()
             await self._read_in_turns()
             await self.flush()
 

@@ -213,17 +213,23 @@ def test_a_frame_may_name_its_assets_in_any_order_but_each_once(
     ] == expected
 
 
-def test_the_backlog_of_one_agent_costs_nothing_for_each_of_the_others(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    fleet, put = Fleet(INVENTORY), Fleet._put
-    put_each: list[int] = []
+@pytest.fixture
+def put_each(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many samples the fleet puts in place at a time."""
+    put, sizes = Fleet._put, list[int]()
 
     def noted(self: Fleet, rows: Rows) -> None:
-        put_each.append(rows.size)
+        sizes.append(rows.size)
         put(self, rows)
 
     monkeypatch.setattr(Fleet, "_put", noted)
+    return sizes
+
+
+def test_the_backlog_of_one_agent_costs_nothing_for_each_of_the_others(
+    put_each: list[int],
+) -> None:
+    fleet = Fleet(INVENTORY)
     backlog = Rows(timestamps_us=np.arange(1, 51), slots=np.zeros(50, np.int64), columns={})
     others = [Rows(timestamps_us=np.array([1]), slots=np.array([1]), columns={}) for _ in range(20)]
     fleet.apply([backlog, *others], [np.arange(50), *(np.array([50 + n]) for n in range(20))])
@@ -232,16 +238,9 @@ def test_the_backlog_of_one_agent_costs_nothing_for_each_of_the_others(
 
 
 def test_the_backlog_of_agents_in_order_is_put_in_place_at_once_the_newest_of_each_asset(
-    monkeypatch: pytest.MonkeyPatch,
+    put_each: list[int],
 ) -> None:
-    fleet, put = Fleet(INVENTORY), Fleet._put
-    put_each: list[int] = []
-
-    def noted(self: Fleet, rows: Rows) -> None:
-        put_each.append(rows.size)
-        put(self, rows)
-
-    monkeypatch.setattr(Fleet, "_put", noted)
+    fleet = Fleet(INVENTORY)
     slots = np.tile(np.array([0, 2]), 25)
     mw = np.arange(50.0)
     backlog = Rows(timestamps_us=np.repeat(np.arange(1, 26), 2), slots=slots, columns={"current_mw": mw})

@@ -96,7 +96,7 @@ class PostgresJournal:
             async with self._small.connection() as connection:
                 await dispatches.put(connection, list(batch.dispatches.values()))
             return
-        await self._make_room(batch, set())
+        await self._make_room(batch, ())
         async with self._small.transaction() as connection:
             await _put_records(connection, batch)
 

@@ -7,22 +7,13 @@ serialised earlier.
 from collections.abc import Iterable
 
 from der_wire._gen import agent_link_pb2 as pb
+from der_wire.varints import varint
 
 _RECORD_TAG = bytes((pb.Uplink.RECORD_FIELD_NUMBER << 3 | 2,))
 _RECORDS_TAG = bytes((pb.Uplink.RECORDS_FIELD_NUMBER << 3 | 2,))
 _EACH_TAG = bytes((pb.Records.RECORDS_FIELD_NUMBER << 3 | 2,))
 _MORE = bytes((pb.Uplink.MORE_FIELD_NUMBER << 3, 1))
 _SEQ_TAG = bytes((pb.Record.SEQ_FIELD_NUMBER << 3,))
-
-
-def varint(value: int) -> bytes:
-    """A non-negative number as protobuf writes it."""
-    out = bytearray()
-    while value > 127:  # noqa: PLR2004 - seven bits a byte
-        out.append(value & 127 | 128)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
 
 
 def bundle(records: Iterable[tuple[int, bytes]], *, more: bool) -> bytes:

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from der_fleet.envelope import varint
 from der_wire._gen import agent_link_pb2 as pb
+from der_wire.varints import varint
 
 Values = NDArray[np.float64] | NDArray[np.uint8]
 """The values of one signal, asset by asset: doubles (NaN = unknown), or the codes of a state, below 128."""

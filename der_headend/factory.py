@@ -37,6 +37,7 @@ from der_headend.settings import OTLP_ENDPOINT, HeadendSettings
 from der_headend.store.memory import MemoryStore
 from der_headend.turns import Turns
 from der_runtime.clock import Clock, SystemClock
+from der_runtime.gate import Gate
 from der_runtime.inventory_file import find_inventory
 from der_runtime.inventory_loading import load_unless_stopped
 from der_runtime.logs import get_logger
@@ -122,6 +123,7 @@ async def build(settings: HeadendSettings, stop: asyncio.Event) -> Headend | Non
     )
     absences = Absences(sessions=sessions, inventory=inventory, alarms=alarms, events=ingest, clock=clock)
     admissions = Admissions(fleet=fleet, sessions=sessions, alarms=alarms, events=ingest, clock=clock)
+    gate = Gate(right_of_way)
     room = room_for_agents(raise_open_files_limit())
     grpc_server = GrpcServer(
         address=settings.grpc_addr,
@@ -135,6 +137,7 @@ async def build(settings: HeadendSettings, stop: asyncio.Event) -> Headend | Non
             clock=clock,
             version=__version__,
             room=room,
+            gate=gate,
         ),
         room=room,
     )
@@ -195,6 +198,7 @@ async def build(settings: HeadendSettings, stop: asyncio.Event) -> Headend | Non
         ingest=ingest,
         absences=absences,
         admissions=admissions,
+        gate=gate,
         grpc_server=grpc_server,
         loop_lag_s=loop_lag_s,
         tracing=_tracing(settings, announcements),

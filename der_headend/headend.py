@@ -18,6 +18,7 @@ from der_headend.sessions import HEADEND_STOPPING, Sessions
 from der_runtime.addresses import HostPort
 from der_runtime.backoff import Backoff
 from der_runtime.failure import StartFailed
+from der_runtime.gate import Gate
 from der_runtime.logs import get_logger
 from der_runtime.process import Supervisor
 
@@ -41,6 +42,7 @@ class Headend:
         ingest: Ingest,
         absences: Absences,
         admissions: Admissions,
+        gate: Gate,
         grpc_server: GrpcServer,
         http_server: HttpServer,
         stopping: asyncio.Event,
@@ -56,6 +58,7 @@ class Headend:
         self._ingest = ingest
         self._absences = absences
         self._admissions = admissions
+        self._gate = gate
         self._grpc_server = grpc_server
         self._http_server = http_server
         self._stopping = stopping
@@ -88,6 +91,7 @@ class Headend:
             tasks.start("liveness", self._sessions.watch())
             tasks.start("absences", self._absences.run())
             tasks.start("admissions", self._admissions.run())
+            tasks.start("gate", self._gate.run())
             tasks.start("http", self._http_server.run())
             tasks.start("event loop's lag", watch_loop(self._loop_lag_s))
             tasks.start("collector", collector.keep_pace(lambda: len(self._sessions.live)))

@@ -37,7 +37,6 @@ from der_runtime.breather import Breather
 from der_runtime.clock import Clock
 from der_runtime.logs import get_logger
 from der_runtime.right_of_way import RightOfWay
-from der_wire._gen import agent_link_pb2 as pb
 
 READ_IN_S = 0.02
 """How long frames are gathered before they are read together and shown."""
@@ -192,14 +191,15 @@ class Ingest:
         """So many records an agent that comes may have unacknowledged, those of its earlier sessions included."""
         return self._marks.waiting(spool_id) + self.window
 
-    def frame(self, session: Session, seq: int, frame: pb.Frame) -> None:
-        """Take a frame: newest values to the live columns; if it is numbered and new, all of it to the store.
+    def frame(self, session: Session, seq: int, frame: bytes) -> None:
+        """Take a serialised frame: newest values to the live columns; if numbered and new, all of it to the store.
 
         It is read with others, by ``read_in``; a frame that can't be used is then set aside.
         """
         new = self._take(session, seq)
-        self._arrivals.append(intake.Arrival(session, seq, frame, new))
-        self._arrived_rows += self._arrivals[-1].size
+        arrival = intake.arrival(session, seq, frame, new=new)
+        self._arrivals.append(arrival)
+        self._arrived_rows += arrival.size
         self._arrived.set()
         if self._plenty_arrived():
             self._read_some()

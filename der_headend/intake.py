@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from der_core.telemetry import frame_defect
@@ -21,24 +22,32 @@ from der_headend.ports import Rows
 from der_wire._gen import agent_link_pb2 as pb
 from der_wire.codec import UNKNOWN_CODE
 from der_wire.fields import LARGEST, WireInvalid
-from der_wire.frames import decode_frame, plain_columns
+from der_wire.frames import PlainFrame, decode_frame, plain_frame
 
 MAX_AHEAD_US = 60_000_000
 """A frame stamped more than a minute ahead of the headend's clock is set aside."""
 
 
 class Arrival(NamedTuple):
-    """A frame that has come; ``new``: it is to be stored, not only shown."""
+    """A frame that has come, a serialised ``Frame``; ``new``: it is to be stored, not only shown."""
 
     session: Session
     seq: int
-    frame: pb.Frame
+    frame: bytes
     new: bool
+    plain: PlainFrame | None
+    """What was read of it when it came; ``None`` if it has to be judged."""
+    size: int
+    """How many samples there are in it, if it can be used."""
 
-    @property
-    def size(self) -> int:
-        """How many samples there are in it, if it can be used."""
-        return len(self.frame.assets) or self.session.binding.slots.shape[0]
+
+def arrival(session: Session, seq: int, frame: bytes, *, new: bool) -> Arrival:
+    """A frame that comes now."""
+    binding = session.binding
+    count = binding.slots.shape[0]
+    plain = plain_frame(frame, count, binding.layout.states)
+    size = count if plain is None or plain.places is None else plain.places.shape[0]
+    return Arrival(session, seq, frame, new, plain, size)
 
 
 class Refused(NamedTuple):
@@ -62,10 +71,11 @@ class Samples:
 
 
 class _Piece(NamedTuple):
-    """What a frame adds to the samples; ``columns`` as ``plain_columns`` gives them."""
+    """What a frame adds to the samples; ``columns`` as in a ``PlainFrame``."""
 
     place: int
     arrival: Arrival
+    timestamp_us: int
     slots: NDArray[np.int64]
     signals: tuple[int, ...]
     columns: Sequence[bytes]
@@ -100,20 +110,17 @@ def read(arrivals: Sequence[Arrival], *, now_us: int) -> tuple[list[Samples], li
 
 def _plain(place: int, arrival: Arrival, now_us: int) -> _Piece | None:
     """A frame of which nothing but its values can be wrong; ``None`` if it has to be judged."""
-    frame, binding = arrival.frame, arrival.session.binding
-    slots, layout = binding.slots, binding.layout
-    if frame.assets:
-        places = np.array(frame.assets, np.int64)
+    plain, binding = arrival.plain, arrival.session.binding
+    if plain is None or not 0 < plain.timestamp_us <= now_us + MAX_AHEAD_US:
+        return None
+    signals, slots = plain.signals, binding.slots
+    if max(signals, default=-1) >= len(binding.layout.columns) or len(set(signals)) < len(signals):
+        return None
+    if (places := plain.places) is not None:
         if places[-1] >= slots.shape[0] or (places[1:] <= places[:-1]).any():
             return None
         slots = slots[places]
-    plain = plain_columns(frame, slots.shape[0], layout.states)
-    if plain is None or not 0 < frame.timestamp_us <= now_us + MAX_AHEAD_US:
-        return None
-    signals, columns = plain
-    if max(signals, default=-1) >= len(layout.columns) or len(set(signals)) < len(signals):
-        return None
-    return _Piece(place, arrival, slots, signals, columns)
+    return _Piece(place, arrival, plain.timestamp_us, slots, signals, plain.columns)
 
 
 def _judged(place: int, arrival: Arrival, now_us: int) -> _Piece | str:
@@ -121,9 +128,11 @@ def _judged(place: int, arrival: Arrival, now_us: int) -> _Piece | str:
     binding = arrival.session.binding
     states = binding.layout.states
     try:
-        frame = decode_frame(arrival.frame, binding.slots.shape[0], states)
+        frame = decode_frame(pb.Frame.FromString(arrival.frame), binding.slots.shape[0], states)
     except WireInvalid as invalid:
         return invalid.code
+    except DecodeError:
+        return "invalid"
     defect = frame_defect(
         frame,
         asset_count=binding.slots.shape[0],
@@ -139,7 +148,9 @@ def _judged(place: int, arrival: Arrival, now_us: int) -> _Piece | str:
         else values.astype("<f8").tobytes()
         for signal, values in frame.columns.items()
     ]
-    return _Piece(place, arrival, binding.slots[frame.assets], tuple(frame.columns), columns)
+    return _Piece(
+        place, arrival, frame.timestamp_us, binding.slots[frame.assets], tuple(frame.columns), columns
+    )
 
 
 def _samples(layout: Layout, signals: Sequence[int], pieces: Sequence[_Piece]) -> Samples | None:
@@ -162,7 +173,7 @@ def _samples(layout: Layout, signals: Sequence[int], pieces: Sequence[_Piece]) -
             columns[name] = values
     piece_of = np.repeat(np.arange(len(pieces)), [piece.slots.shape[0] for piece in pieces])
     rows = Rows(
-        timestamps_us=np.array([piece.arrival.frame.timestamp_us for piece in pieces]).take(piece_of),
+        timestamps_us=np.array([piece.timestamp_us for piece in pieces]).take(piece_of),
         slots=np.concatenate([piece.slots for piece in pieces]),
         columns=columns,
     )

@@ -40,6 +40,10 @@ on its way when the next one comes stands before its answer. A good part less is
 LENT_ROWS = 1_000
 """So many samples an agent may send in its turn, if its window is not larger: large messages cost less than many."""
 
+QUIET = 0.8
+"""An agent that is behind gets no answer before so much of a heartbeat has passed since it was told something: one to
+each second heartbeat that comes with a copy of the newest values, and to each that comes by itself."""
+
 OFTEN_S = 2.0
 """Heartbeats that come more often do not wait for a commit, which may take a good part of the time between them."""
 
@@ -88,7 +92,7 @@ class Turns:
 
         So these need no acknowledgement beside it. But no two heartbeats wait for that, none of an agent whose turn is
         still to come or while the store is away, and none that are more frequent than ``OFTEN_S``.
-        An agent that is behind is not told if it was less than half a heartbeat ago, and what it was told already while
+        An agent that is behind is not told if it was less than ``QUIET`` ago, and what it was told already while
         it waits for its turn, in which alone its window changes; but while the store is away there are no turns.
         """
         link, heartbeat_s = session.link, session.registration.heartbeat_s
@@ -96,7 +100,7 @@ class Turns:
         behind = waiting or (session.behind and not away)
         if with_records and not (behind or away or link.asked) and heartbeat_s >= OFTEN_S:
             link.asked = True
-        elif not behind or link.quiet_s >= heartbeat_s / 2:
+        elif not behind or link.quiet_s >= QUIET * heartbeat_s:
             through_seq = link.told_seq if waiting else self._ingest.stored(session.registration.spool_id)
             held = behind or session in self._turns
             link.acknowledge(through_seq, window=None if held else self._ingest.window)

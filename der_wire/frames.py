@@ -1,22 +1,31 @@
 """Frames as the headend reads them: packed columns become numpy arrays, with no Python object per sample on the way.
 
 A frame can be read in two ways. ``decode_frame`` reads one on its own, and says of a wrong one what is wrong with it.
-``plain_columns`` only takes the bytes of its columns, so that those of many frames can be turned into arrays together;
-it leaves every frame that is in any way out of the ordinary to ``decode_frame``.
+``plain_frame`` only takes the bytes of its columns, so that those of many frames can be turned into arrays together; it
+leaves every frame that is in any way out of the ordinary to ``decode_frame``.
 
 This is the only module of the package that needs numpy; an edge agent never imports it.
 """
 
 from collections.abc import Mapping
-from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
+from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from der_core.telemetry import Frame
 from der_wire._gen import agent_link_pb2 as pb
 from der_wire.codec import UNKNOWN_CODE
 from der_wire.fields import LARGEST, WireInvalid
+from der_wire.varints import read_varint
+
+_TIME = pb.Frame.TIMESTAMP_US_FIELD_NUMBER << 3
+_ASSETS = pb.Frame.ASSETS_FIELD_NUMBER << 3 | 2
+_COLUMN = pb.Frame.COLUMNS_FIELD_NUMBER << 3 | 2
+_SIGNAL = pb.Column.SIGNAL_FIELD_NUMBER << 3
+_VALUES = pb.Column.VALUES_FIELD_NUMBER << 3 | 2
+_CODES = pb.Column.CODES_FIELD_NUMBER << 3 | 2
 
 
 def decode_frame(message: pb.Frame, asset_count: int, state_signals: Mapping[int, int]) -> Frame:
@@ -58,52 +67,69 @@ def decode_frame(message: pb.Frame, asset_count: int, state_signals: Mapping[int
     )
 
 
-def plain_columns(
-    message: pb.Frame, size: int, state_signals: Mapping[int, int]
-) -> tuple[tuple[int, ...], list[bytes]] | None:
-    """The signals of a frame of ``size`` assets (at least one) and, of each, the bytes of its column.
+class PlainFrame(NamedTuple):
+    """A frame as it is written, but for what its values mean.
 
-    Those are little-endian doubles, or for a state one byte per code. ``None`` if a column is of another length or
-    kind, has a code beyond one byte, or something that only a later protocol knows. The values are not looked at, nor
-    whether a signal is known, or there twice.
+    ``places``: of its assets in the registration, ``None`` for all in order. ``columns``: of each of the ``signals``
+    the bytes of its column; those are little-endian doubles, or for a state one byte per code.
     """
+
+    timestamp_us: int
+    places: NDArray[np.int64] | None
+    signals: tuple[int, ...]
+    columns: list[bytes]
+
+
+def plain_frame(frame: bytes, asset_count: int, state_signals: Mapping[int, int]) -> PlainFrame | None:
+    """A serialised ``Frame`` of a session of ``asset_count`` assets (at least one), read off its bytes.
+
+    ``None`` if a column is of another length or kind than its assets and signal ask for, has a code beyond one byte, or
+    anything is there twice, in another order, or known only to a later protocol. The values are not looked at, nor
+    whether time, places and signals make sense.
+    """
+    try:
+        return _plain(frame, asset_count, state_signals)
+    except (ValueError, IndexError, DecodeError):
+        return None
+
+
+def _plain(frame: bytes, size: int, state_signals: Mapping[int, int]) -> PlainFrame | None:
+    if frame[0] != _TIME:
+        return None
+    timestamp_us, at = read_varint(frame, 1)
+    places, end = None, len(frame)
+    if at < end and frame[at] == _ASSETS:
+        length, at = read_varint(frame, at + 1)
+        at += length
+        places = np.array(pb.Frame.FromString(frame[:at]).assets, np.int64)
+        size = places.shape[0]
     signals, columns = [], []
-    for column in message.columns:
-        signal = column.signal
-        # To have a column written costs less than to ask for its values, and is read by where they stand.
-        written = column.SerializeToString()
-        if signal in state_signals:
-            heading = _heading(signal, size, 1)
-            values = written[len(heading) :]
-            if len(values) != size or not written.startswith(heading) or not values.isascii():
-                values = _long_codes(column, size)
-        else:
-            heading = _heading(signal, size, 8)
-            values = written[len(heading) :]
-            if len(values) != 8 * size or not written.startswith(heading):
-                return None
-        if not values:
+    while at < end:
+        length, start = read_varint(frame, at + 1)
+        if frame[at] != _COLUMN or not size:
+            return None
+        at, until, signal = start, start + length, 0
+        if frame[at] == _SIGNAL:
+            signal, at = read_varint(frame, at + 1)
+        kind = frame[at]
+        length, at = read_varint(frame, at + 1)
+        values = frame[at:until]
+        if at + length != until or kind != (_CODES if signal in state_signals else _VALUES):
+            return None
+        if kind == _CODES and (len(values) != size or not values.isascii()):
+            values = _long_codes(frame[start:until], size)
+        if len(values) != (size if kind == _CODES else 8 * size):
             return None
         signals.append(signal)
         columns.append(values)
-    return tuple(signals), columns
+        at = until
+    return PlainFrame(timestamp_us, places, tuple(signals), columns)
 
 
-@lru_cache(maxsize=8192)
-def _heading(signal: int, size: int, width: int) -> bytes:
-    """What a column of ``size`` values, each ``width`` bytes wide, begins with."""
-    column = (
-        pb.Column(signal=signal, codes=bytes(size))
-        if width == 1
-        else pb.Column(signal=signal, values=np.zeros(size))
-    )
-    return column.SerializeToString()[: -size * width]
-
-
-def _long_codes(column: pb.Column, size: int) -> bytes:
+def _long_codes(column: bytes, size: int) -> bytes:
     """A column's codes where protobuf writes some (that for unknown, say) as two bytes; empty if it is not plain."""
-    codes = np.array(column.codes, dtype=np.uint32)
-    plain = codes.shape[0] == size and not column.values and int(codes.max()) <= UNKNOWN_CODE
+    codes = np.array(pb.Column.FromString(column).codes, np.uint32)
+    plain = codes.shape[0] == size and int(codes.max()) <= UNKNOWN_CODE
     return codes.astype(np.uint8).tobytes() if plain else b""
 
 

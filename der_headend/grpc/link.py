@@ -7,6 +7,7 @@ that rarely asks is told all the same, for what it does not know to be stored ta
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from math import ceil
 from types import TracebackType
@@ -16,6 +17,7 @@ from der_core.dispatch import Command
 from der_headend.ports import Cancellation
 from der_headend.sessions import LINK_LOST, REPLACED
 from der_runtime.clock import Clock
+from der_runtime.right_of_way import LONGEST_S
 from der_wire._gen import agent_link_pb2 as pb
 from der_wire.codec import cancel_to_wire, command_to_wire
 
@@ -43,6 +45,7 @@ class StreamLink:
     __slots__ = (
         "_acknowledge",
         "_clock",
+        "_commanded_s",
         "_reading",
         "_then",
         "_told_s",
@@ -69,6 +72,7 @@ class StreamLink:
         """Whether the agent asked for that, and is told as soon as it is stored further."""
         self._window = self._window_told = 0
         self._told_s = clock.monotonic()
+        self._commanded_s = -math.inf
         self._worth_telling = 1
         self._reading: asyncio.Task[object] | None = None
         self._writing: asyncio.Task[None] | None = None
@@ -84,10 +88,12 @@ class StreamLink:
 
     def command(self, command: Command) -> bool:
         """Queue a setpoint."""
+        self._commanded_s = self._clock.monotonic()
         return self._queue(pb.Downlink(setpoint=command_to_wire(command, now_s=self._clock.monotonic())))
 
     def cancel(self, cancellation: Cancellation) -> None:
         """Queue a cancel, however much waits already, but the same one only once."""
+        self._commanded_s = self._clock.monotonic()
         message = pb.Downlink(cancel=cancel_to_wire(cancellation.dispatch_id, cancellation.asset_ids))
         if message not in self._waiting:
             self._waiting.append(message)
@@ -96,6 +102,11 @@ class StreamLink:
     def drain(self, reason: str, reconnect_after_s: float) -> None:
         """Ask the agent to go and come back later."""
         self._queue(pb.Downlink(drain=pb.Drain(reason=reason, reconnect_after_s=reconnect_after_s)))
+
+    @property
+    def commanded_lately(self) -> bool:
+        """Whether its agent may still be answering what it was told to do."""
+        return self._clock.monotonic() - self._commanded_s < LONGEST_S
 
     @property
     def quiet_s(self) -> float:

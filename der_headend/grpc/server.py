@@ -1,6 +1,6 @@
 """The gRPC server: the agent link, with health and reflection beside it."""
 
-from grpc import aio
+from grpc import RpcMethodHandler, aio, stream_stream_rpc_method_handler
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
@@ -8,7 +8,6 @@ from der_headend.grpc.servicer import AgentLink
 from der_runtime.addresses import HostPort, listen
 from der_runtime.failure import StartFailed
 from der_wire._gen import agent_link_pb2 as pb
-from der_wire._gen.agent_link_pb2_grpc import add_AgentLinkServicer_to_server
 
 CALLS_WAITING = 100_000
 _OPTIONS = (
@@ -65,7 +64,11 @@ class GrpcServer:
             StartFailed: the address can't be listened on.
         """
         server = aio.server(options=[*_OPTIONS, ("grpc.max_allowed_incoming_connections", self._room)])
-        add_AgentLinkServicer_to_server(self._agent_link, server)
+        # Messages are handed over as they came, for telemetry is read off their bytes.
+        connect: RpcMethodHandler[bytes, pb.Downlink] = stream_stream_rpc_method_handler(
+            self._agent_link.Connect, response_serializer=pb.Downlink.SerializeToString
+        )
+        server.add_registered_method_handlers(_SERVICE, {"Connect": connect})
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection((_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
         # grpc says why it can't listen in its own words on stderr, and not what to do; so ask the system first.

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TypeAlias
 from uuid import UUID, uuid4
 
+from google.protobuf.message import DecodeError
 from grpc import aio
 
 from der_core.errors import Conflict, DerError, Rejected, Unavailable
@@ -27,11 +28,12 @@ from der_headend.ports import Heartbeat
 from der_headend.sessions import CLOSED_BY_AGENT, LINK_LOST, Sessions
 from der_headend.turns import Turns
 from der_runtime.clock import Clock
+from der_runtime.gate import Gate
 from der_runtime.logs import get_logger
 from der_wire._gen import agent_link_pb2 as pb
-from der_wire._gen.agent_link_pb2_grpc import AgentLinkServicer
 from der_wire.codec import event_from_wire, report_from_wire
 from der_wire.fields import WireInvalid, read_time
+from der_wire.uplinks import read_telemetry
 
 INTRODUCTION_S = 30.0
 NEARLY_FULL = 0.95
@@ -44,10 +46,10 @@ BUNDLE = 64
 
 _log = get_logger("der_headend.link")
 
-_Context: TypeAlias = "aio.ServicerContext[pb.Uplink, pb.Downlink]"
+_Context: TypeAlias = "aio.ServicerContext[bytes, pb.Downlink]"
 
 
-class AgentLink(AgentLinkServicer):
+class AgentLink:
     """Serves ``der.agent.v1.AgentLink``. ``room``: for so many agents there are connections."""
 
     def __init__(
@@ -62,6 +64,7 @@ class AgentLink(AgentLinkServicer):
         clock: Clock,
         version: str,
         room: int,
+        gate: Gate,
     ) -> None:
         self._sessions = sessions
         self._admissions = admissions
@@ -72,10 +75,11 @@ class AgentLink(AgentLinkServicer):
         self._clock = clock
         self._version = version
         self._nearly_full = int(NEARLY_FULL * room)
+        self._gate = gate
         self._coming: dict[str, _Context] = {}
 
-    async def Connect(self, request_iterator: object, context: _Context) -> None:
-        """Serve one agent until its stream ends."""
+    async def Connect(self, _messages: object, context: _Context) -> None:
+        """Serve one agent until its stream ends; its messages come as bytes."""
         peer = context.peer().partition(":")[2]
         admitted = await self._admitted(context, peer)
         if admitted is None:
@@ -92,7 +96,7 @@ class AgentLink(AgentLinkServicer):
                 del registration  # as large as its assets' part of the inventory, and of no more use
                 link.registered(self._registered(session.id, stored_seq))
                 await self._dispatcher.connected(session, stored_seq=stored_seq)
-                reason = await self._read(session, context)
+                reason = await self._read(session, link, context)
         except aio.UsageError:
             pass  # what grpc says of a stream that is gone
         except Rejected as misbehaviour:
@@ -186,10 +190,14 @@ class AgentLink(AgentLinkServicer):
             beats=True,
         )
 
-    async def _read(self, session: Session, context: _Context) -> str:
-        # No message is held while the next is awaited: that would be 10 KiB for each gateway that has nothing to say.
-        while (end := self._take(session, await context.read())) is None:
-            pass
+    async def _read(self, session: Session, link: StreamLink, context: _Context) -> str:
+        end = None
+        while end is None:
+            message: object = await context.read()
+            if not link.commanded_lately:
+                await self._gate.passed()
+            end = self._take(session, message)
+            del message  # it would be 10 KiB for each gateway that has nothing to say
         if end == CLOSED_BY_AGENT:
             # The end of a stream that broke looks like this too; reading on raises then.
             await context.read()
@@ -197,9 +205,21 @@ class AgentLink(AgentLinkServicer):
 
     def _take(self, session: Session, message: object) -> str | None:
         """Take in one message; the reason if it is the last."""
-        if not isinstance(message, pb.Uplink):
+        if not isinstance(message, bytes):
             return CLOSED_BY_AGENT
         self._sessions.heard(session)
+        telemetry = read_telemetry(message, most=BUNDLE)
+        if telemetry is None:
+            return self._take_other(session, _uplink(message))
+        for seq, frame in telemetry.frames:
+            self._ingest.frame(session, seq, frame)
+        self._turns.sent(session, more=telemetry.more)
+        if telemetry.beat is not None:
+            self._heartbeat(session, telemetry.beat, with_records=True)
+        return None
+
+    def _take_other(self, session: Session, message: pb.Uplink) -> str | None:
+        """Take in a message with other things than frames, or one that is written in another way."""
         match message.WhichOneof("message"):
             case "record":
                 self._record(session, message.record)
@@ -225,7 +245,7 @@ class AgentLink(AgentLinkServicer):
         try:
             match record.WhichOneof("body"):
                 case "frame":
-                    self._ingest.frame(session, seq, record.frame)
+                    self._ingest.frame(session, seq, record.frame.SerializeToString())
                 case "event":
                     self._event(session, seq, record.event)
                 case "report":
@@ -283,11 +303,19 @@ async def _introduction(context: _Context) -> pb.Register | None:
             first: object = await context.read()
     except TimeoutError:
         raise Rejected("invalid", f"no registration within {INTRODUCTION_S:.0f} s") from None
-    if not isinstance(first, pb.Uplink):
+    if not isinstance(first, bytes):
         return None
-    if first.WhichOneof("message") != "register":
+    message = _uplink(first)
+    if message.WhichOneof("message") != "register":
         raise Rejected("invalid", "the first message must be `register`", field="register")
-    return first.register
+    return message.register
+
+
+def _uplink(message: bytes) -> pb.Uplink:
+    try:
+        return pb.Uplink.FromString(message)
+    except DecodeError:
+        raise Rejected("invalid", "a message that is no `Uplink` of der.agent.v1") from None
 
 
 async def _refuse(context: _Context, refusal: DerError) -> None:

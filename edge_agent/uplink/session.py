@@ -6,7 +6,7 @@ that holds them back, or a backlog does, live copies go ahead of them: of each r
 the headend shows would else become older than three quarters of a heartbeat, or 7.5 s.
 
 The headend must be heard at least every three heartbeats: it answers each, one that went with records as soon as more
-is stored, unless the agent is behind and was told something less than half a heartbeat ago. If it is not, the session
+is stored, unless the agent is behind and was told something less than four fifths of one ago. If it is not, the session
 ends, whatever the transport believes; everything here can be cancelled, so also on a link that swallows everything.
 """
 

@@ -84,7 +84,7 @@ async def send(world: World, session: Session, seq: int, **columns: list[float])
         state_signals(session.registration.signals),
         None,
     )
-    world.ingest.frame(session, seq, frame)
+    world.ingest.frame(session, seq, frame.SerializeToString())
     await world.ingest.flush()
 
 

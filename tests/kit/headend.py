@@ -26,6 +26,7 @@ from der_headend.sessions import Sessions
 from der_headend.store.memory import MemoryStore
 from der_headend.turns import Turns
 from der_runtime.clock import ManualClock
+from der_runtime.gate import Gate
 from der_runtime.right_of_way import RightOfWay
 from der_wire._gen import agent_link_pb2 as pb
 
@@ -170,6 +171,7 @@ class World:
             right_of_way=self.right_of_way,
             clock=self.clock,
         )
+        self.gate = Gate(self.right_of_way)
         self.link = AgentLink(
             sessions=self.sessions,
             admissions=self.admissions,
@@ -180,6 +182,7 @@ class World:
             clock=self.clock,
             version="",
             room=10_000,
+            gate=self.gate,
         )
 
     def _closed(self, session: Session) -> None:
@@ -287,7 +290,7 @@ def says(
     )
 
 
-def frame(world: World, mw: Sequence[float], *, ago_s: float = 0.0) -> pb.Frame:
-    """A frame of all assets of a session, with ``current_mw`` only."""
+def frame(world: World, mw: Sequence[float], *, ago_s: float = 0.0) -> bytes:
+    """A serialised frame of all assets of a session, with ``current_mw`` only."""
     timestamp_us = int((world.clock.now().timestamp() - ago_s) * 1e6)
-    return pb.Frame(timestamp_us=timestamp_us, columns=[pb.Column(signal=0, values=mw)])
+    return pb.Frame(timestamp_us=timestamp_us, columns=[pb.Column(signal=0, values=mw)]).SerializeToString()

@@ -242,7 +242,7 @@ class LiveHeadend:
             place = sorted(session.record.asset_ids).index(asset_id)
             timestamp_us = int(self.world.clock.now().timestamp() * 1e6)
             frame = encode_frame(timestamp_us, columns, _STATES, [place])
-            self.world.ingest.frame(session, gateway.seq, frame)
+            self.world.ingest.frame(session, gateway.seq, frame.SerializeToString())
 
     async def _beat(self, site_id: str, records: int, octets: int, dropped: int) -> None:
         session = self.gateways[site_id].session

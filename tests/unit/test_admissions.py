@@ -34,10 +34,10 @@ class Stream:
     def peer(self) -> str:
         return "ipv4:127.0.0.1:1"
 
-    async def read(self) -> pb.Uplink | None:
+    async def read(self) -> bytes | None:
         if (message := next(self._messages, None)) is None and self._stays:
             await asyncio.Event().wait()
-        return message
+        return None if message is None else message.SerializeToString()
 
     async def write(self, message: pb.Downlink) -> None:
         self.heard.append(message)

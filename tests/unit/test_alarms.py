@@ -27,8 +27,9 @@ class Stream:
     def peer(self) -> str:
         return "ipv4:127.0.0.1:1"
 
-    async def read(self) -> pb.Uplink | None:
-        return next(self._messages, None)
+    async def read(self) -> bytes | None:
+        message = next(self._messages, None)
+        return None if message is None else message.SerializeToString()
 
     async def write(self, _message: pb.Downlink) -> None:
         pass

@@ -18,7 +18,7 @@ from der_headend.ports import Rows
 from der_wire._gen import agent_link_pb2 as pb
 from der_wire.codec import UNKNOWN_CODE
 from der_wire.fields import WireInvalid
-from der_wire.frames import decode_frame, plain_columns
+from der_wire.frames import decode_frame, plain_frame
 from kit.headend import INVENTORY, A, B, C, NotingLink, World, gateway
 
 NOW_US = 1_780_000_000_000_000
@@ -89,6 +89,21 @@ def wild_frames(draw: st.DrawFn, asset_count: int, signals: Sequence[Signal]) ->
     return frame
 
 
+@given(st.data())
+def test_a_usual_frame_is_read_off_its_bytes(data: st.DataObject) -> None:
+    frame = data.draw(good_frames(300, FOREIGN))
+    plain = plain_frame(frame.SerializeToString(), 300, {1: 3})
+    assert plain is not None
+    size = len(frame.assets) or 300
+    assert plain.timestamp_us == frame.timestamp_us
+    assert (None if plain.places is None else plain.places.tolist()) == (list(frame.assets) or None)
+    assert plain.signals == tuple(column.signal for column in frame.columns)
+    for column, written in zip(frame.columns, plain.columns, strict=True):
+        values = np.frombuffer(written, np.uint8 if column.codes else np.float64)
+        np.testing.assert_array_equal(values, column.codes or column.values)
+        assert values.shape == (size,)
+
+
 @dataclass
 class OneByOne:
     """What each asset shows, what is stored and what is set aside, if frames are taken one after the other."""
@@ -101,7 +116,7 @@ class OneByOne:
     def take(self, fleet: Fleet, arrival: intake.Arrival, catalogue: Sequence[Signal]) -> None:
         slots, layout = arrival.session.binding.slots, arrival.session.binding.layout
         try:
-            frame = decode_frame(arrival.frame, slots.shape[0], layout.states)
+            frame = decode_frame(pb.Frame.FromString(arrival.frame), slots.shape[0], layout.states)
         except WireInvalid as invalid:
             self.refused.append((arrival.seq, invalid.code))
             return
@@ -141,7 +156,7 @@ def test_frames_read_together_give_what_they_would_give_one_by_one(
     for seq in range(data.draw(st.integers(0, 6))):
         session, signals = data.draw(st.sampled_from(sessions))
         frame = data.draw(frames(session.binding.slots.shape[0], signals))
-        arrivals.append(intake.Arrival(session, seq, frame, data.draw(st.booleans())))
+        arrivals.append(intake.arrival(session, seq, frame.SerializeToString(), new=data.draw(st.booleans())))
         expected.take(fleet, arrivals[-1], signals)
 
     samples, refused = intake.read(arrivals, now_us=NOW_US)
@@ -182,7 +197,7 @@ def test_frames_read_together_give_what_they_would_give_one_by_one(
 )
 def test_a_column_that_only_looks_like_nine_values_is_not_plain(column: pb.Column) -> None:
     frame = pb.Frame(timestamp_us=1, columns=[column])
-    assert plain_columns(frame, 9, {1: 3}) is None
+    assert plain_frame(frame.SerializeToString(), 9, {1: 3}) is None
 
 
 @given(st.lists(st.integers(0, 4), max_size=12))
@@ -204,7 +219,9 @@ def test_a_frame_may_name_its_assets_in_any_order_but_each_once(
     assets: list[int], reasons: list[str]
 ) -> None:
     frame = pb.Frame(timestamp_us=NOW_US, assets=assets, columns=[pb.Column(signal=0, values=[1.0, 2.0])])
-    samples, refused = intake.read([intake.Arrival(SESSION, 1, frame, new=True)], now_us=NOW_US)
+    samples, refused = intake.read(
+        [intake.arrival(SESSION, 1, frame.SerializeToString(), new=True)], now_us=NOW_US
+    )
     assert [r.reason for r in refused] == reasons
     slots = SESSION.binding.slots.tolist()
     expected = [] if reasons else [{slots[assets[0]]: 1.0, slots[assets[1]]: 2.0}]

@@ -99,14 +99,15 @@ class Talking:
     """An agent's stream, which notes each time it is read how many hold on to what it said before."""
 
     def __init__(self, introduction: pb.Uplink) -> None:
-        self._ahead = [introduction, *(pb.Uplink(heartbeat=pb.Heartbeat(at_us=n)) for n in range(1, 4))]
-        self._said: pb.Uplink | None = None
+        said = [introduction, *(pb.Uplink(heartbeat=pb.Heartbeat(at_us=n)) for n in range(1, 4))]
+        self._ahead = [message.SerializeToString() for message in said]
+        self._said: bytes | None = None
         self.holders: list[int] = []
 
     def peer(self) -> str:
         return "ipv4:127.0.0.1:1"
 
-    async def read(self) -> pb.Uplink | None:
+    async def read(self) -> bytes | None:
         if self._said is not None:
             self.holders.append(sys.getrefcount(self._said))
         self._said = self._ahead.pop(0) if self._ahead else None

@@ -1,0 +1,97 @@
+"""Telemetry read off its bytes is what protobuf reads, or is left to it."""
+
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from der_wire._gen import agent_link_pb2 as pb
+from der_wire.uplinks import Telemetry, read_telemetry
+from der_wire.varints import read_varint, varint
+
+MOST = 4
+
+numbers = st.sampled_from([0, 1, 127, 128, 300, 2**31, 2**32, 2**63 - 1])
+frames = st.builds(
+    pb.Frame,
+    timestamp_us=st.sampled_from([0, 1, 1_780_000_000_000_000]),
+    assets=st.lists(st.integers(0, 300), max_size=3),
+    columns=st.lists(
+        st.builds(pb.Column, signal=st.integers(0, 200), values=st.lists(st.floats())), max_size=2
+    ),
+)
+records = st.builds(pb.Record, seq=numbers, frame=frames)
+beats = st.builds(pb.Heartbeat, at_us=numbers, spooled_records=numbers)
+several = st.lists(records, max_size=MOST).map(lambda each: pb.Records(records=each))
+telemetry = st.builds(pb.Uplink, more=st.booleans(), record=records) | st.builds(
+    pb.Uplink, more=st.booleans(), records=several, beat=beats
+)
+
+
+def by_protobuf(message: bytes) -> Telemetry:
+    uplink = pb.Uplink.FromString(message)
+    found = [uplink.record] if uplink.HasField("record") else uplink.records.records
+    return Telemetry(
+        [(record.seq, record.frame.SerializeToString()) for record in found],
+        uplink.more,
+        uplink.beat if uplink.HasField("beat") else None,
+    )
+
+
+@given(telemetry, st.randoms(use_true_random=False))
+def test_telemetry_is_read_as_protobuf_reads_it_in_whichever_order_its_fields_are(
+    uplink: pb.Uplink, order: Random
+) -> None:
+    parts = [pb.Uplink(**{field.name: value}).SerializeToString() for field, value in uplink.ListFields()]
+    order.shuffle(parts)
+    message = b"".join(parts)
+    assert read_telemetry(message, most=MOST) == by_protobuf(message)
+
+
+LATER = b"\x7a\x06later!"
+FRAME = pb.Frame(timestamp_us=1, columns=[pb.Column(signal=0, values=[1.0])])
+ONE = pb.Uplink(record=pb.Record(seq=1, frame=FRAME)).SerializeToString()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"",
+        ONE + LATER,
+        ONE + ONE,
+        ONE[:-1],
+        ONE + b"\x32\x7f",
+        ONE + b"\x32\x02\x08\xff",
+        b"\x12\x00",
+        b"\x12\x02\x08\x01",
+        b"\x12" + b"\x80" * 12,
+        pb.Uplink(heartbeat=pb.Heartbeat(at_us=1)).SerializeToString(),
+        pb.Uplink(record=pb.Record(seq=1, event=pb.Event(id="x"))).SerializeToString(),
+        pb.Uplink(record=pb.Record(seq=2**64 - 1, frame=FRAME)).SerializeToString(),
+        pb.Uplink(
+            records=pb.Records(records=[pb.Record(seq=n, frame=FRAME) for n in range(MOST + 1)])
+        ).SerializeToString(),
+        pb.Uplink(
+            records=pb.Records(
+                records=[pb.Record(seq=1, frame=FRAME), pb.Record(seq=2, event=pb.Event(id="x"))]
+            )
+        ).SerializeToString(),
+        b"\x12" + varint(len(LATER) + 2) + b"\x08\x01" + LATER,
+        b"\x12" + varint(len(LATER) + 2) + b"\x12\x00" + LATER,
+    ],
+)
+def test_all_else_is_left_to_protobuf(message: bytes) -> None:
+    assert read_telemetry(message, most=MOST) is None
+
+
+@given(st.binary(max_size=40))
+def test_no_bytes_do_harm(message: bytes) -> None:
+    found = read_telemetry(b"\x12" + varint(len(message)) + message, most=MOST)
+    assert found is None or len(found.frames) == 1
+
+
+@given(st.integers(0, 2**63 - 1), st.binary(max_size=3))
+def test_a_number_survives(number: int, before: bytes) -> None:
+    data = before + varint(number)
+    assert read_varint(data, len(before)) == (number, len(data))

@@ -315,7 +315,7 @@ def _uplink(message: bytes) -> pb.Uplink:
     try:
         return pb.Uplink.FromString(message)
     except DecodeError:
-        raise Rejected("invalid", "a message that is no `Uplink` of der.agent.v1") from None
+        raise Rejected("invalid", "a message that is no Uplink") from None
 
 
 async def _refuse(context: _Context, refusal: DerError) -> None:

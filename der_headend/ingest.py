@@ -196,8 +196,8 @@ class Ingest:
 
         It is read with others, by ``read_in``; a frame that can't be used is then set aside.
         """
-        new = self._take(session, seq)
-        arrival = intake.arrival(session, seq, frame, new=new)
+        plain = intake.plain(session, frame)  # before the mark: should it fail, the frame is not lost
+        arrival = intake.Arrival(session, seq, frame, plain, self._take(session, seq))
         self._arrivals.append(arrival)
         self._arrived_rows += arrival.size
         self._arrived.set()

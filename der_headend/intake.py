@@ -34,20 +34,25 @@ class Arrival(NamedTuple):
     session: Session
     seq: int
     frame: bytes
-    new: bool
     plain: PlainFrame | None
     """What was read of it when it came; ``None`` if it has to be judged."""
-    size: int
-    """How many samples there are in it, if it can be used."""
+    new: bool
+
+    @property
+    def size(self) -> int:
+        """How many samples there are in it; if it has to be judged, how many there may be."""
+        if self.plain is None or self.plain.places is None:
+            return len(self.session.binding.slots)
+        return len(self.plain.places)
 
 
-def arrival(session: Session, seq: int, frame: bytes, *, new: bool) -> Arrival:
-    """A frame that comes now."""
+def plain(session: Session, frame: bytes) -> PlainFrame | None:
+    """A session's frame as it is written, if there is nothing unusual in that."""
     binding = session.binding
-    count = binding.slots.shape[0]
-    plain = plain_frame(frame, count, binding.layout.states)
-    size = count if plain is None or plain.places is None else plain.places.shape[0]
-    return Arrival(session, seq, frame, new, plain, size)
+    layout = binding.layout
+    return plain_frame(
+        frame, assets=binding.slots.shape[0], signals=len(layout.columns), state_signals=layout.states
+    )
 
 
 class Refused(NamedTuple):
@@ -94,8 +99,8 @@ def read(arrivals: Sequence[Arrival], *, now_us: int) -> tuple[list[Samples], li
             refused.append(Refused(arrival, judged))
 
     for place, arrival in enumerate(arrivals):
-        plain = _plain(place, arrival, now_us)
-        for piece in (plain,) if plain is not None else judge(place, arrival):
+        usual = _usual(place, arrival, now_us)
+        for piece in (usual,) if usual is not None else judge(place, arrival):
             alike[arrival.session.binding.layout, piece.signals].append(piece)
     samples = []
     for (layout, signals), pieces in alike.items():
@@ -108,19 +113,16 @@ def read(arrivals: Sequence[Arrival], *, now_us: int) -> tuple[list[Samples], li
     return samples, refused
 
 
-def _plain(place: int, arrival: Arrival, now_us: int) -> _Piece | None:
+def _usual(place: int, arrival: Arrival, now_us: int) -> _Piece | None:
     """A frame of which nothing but its values can be wrong; ``None`` if it has to be judged."""
-    plain, binding = arrival.plain, arrival.session.binding
-    if plain is None or not 0 < plain.timestamp_us <= now_us + MAX_AHEAD_US:
+    frame, slots = arrival.plain, arrival.session.binding.slots
+    if frame is None or not 0 < frame.timestamp_us <= now_us + MAX_AHEAD_US:
         return None
-    signals, slots = plain.signals, binding.slots
-    if max(signals, default=-1) >= len(binding.layout.columns) or len(set(signals)) < len(signals):
-        return None
-    if (places := plain.places) is not None:
+    if (places := frame.places) is not None:
         if places[-1] >= slots.shape[0] or (places[1:] <= places[:-1]).any():
             return None
         slots = slots[places]
-    return _Piece(place, arrival, plain.timestamp_us, slots, signals, plain.columns)
+    return _Piece(place, arrival, frame.timestamp_us, slots, frame.signals, frame.columns)
 
 
 def _judged(place: int, arrival: Arrival, now_us: int) -> _Piece | str:

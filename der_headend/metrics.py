@@ -185,7 +185,7 @@ class HeadendMetrics(Collector):
         )
         yield _counter(
             "der_right_of_way_seconds",
-            "Time in which commands under way had the right of way before samples, in seconds",
+            "Time in which commands under way had the right of way before what agents send, in seconds",
             self._right_of_way.given_s,
         )
         yield _counter(

@@ -41,8 +41,8 @@ LENT_ROWS = 1_000
 """So many samples an agent may send in its turn, if its window is not larger: large messages cost less than many."""
 
 QUIET = 0.8
-"""An agent that is behind gets no answer before so much of a heartbeat has passed since it was told something: one to
-each second heartbeat that comes with a copy of the newest values, and to each that comes by itself."""
+"""An agent that is behind gets no answer before so many heartbeats have passed since it was told something: with the
+usual ten seconds one to each second heartbeat that comes with a copy, and to each that comes by itself."""
 
 OFTEN_S = 2.0
 """Heartbeats that come more often do not wait for a commit, which may take a good part of the time between them."""
@@ -92,8 +92,8 @@ class Turns:
 
         So these need no acknowledgement beside it. But no two heartbeats wait for that, none of an agent whose turn is
         still to come or while the store is away, and none that are more frequent than ``OFTEN_S``.
-        An agent that is behind is not told if it was less than ``QUIET`` ago, and what it was told already while
-        it waits for its turn, in which alone its window changes; but while the store is away there are no turns.
+        An agent that is behind is not told if it was less than ``QUIET`` heartbeats ago, and what it was told already
+        while it waits for its turn, in which alone its window changes; but while the store is away there are no turns.
         """
         link, heartbeat_s = session.link, session.registration.heartbeat_s
         away, waiting = self._ingest.away, session in self._waiting

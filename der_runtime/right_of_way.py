@@ -67,7 +67,8 @@ class RightOfWay:
         now_s = self._clock.monotonic()
         # The last that began is the last to be over.
         over_s = min(self._until_s[next(reversed(self._until_s))], now_s) if self._until_s else self._looked_s
-        given_s = min(max(over_s - self._looked_s, 0.0), self._left_s)
+        # Below that it is not taken, however often one looks.
+        given_s = min(max(over_s - self._looked_s, 0.0), self._left_s) if self._left_s >= _LEAST_S else 0.0
         self.given_s += given_s
         self._left_s -= given_s
         self._left_s = min(self._left_s + max(now_s - self._looked_s - given_s, 0.0), LONGEST_S)

@@ -18,7 +18,7 @@ from der_core.telemetry import Frame
 from der_wire._gen import agent_link_pb2 as pb
 from der_wire.codec import UNKNOWN_CODE
 from der_wire.fields import LARGEST, WireInvalid
-from der_wire.varints import read_varint
+from der_wire.varints import read_size, read_varint
 
 _TIME = pb.Frame.TIMESTAMP_US_FIELD_NUMBER << 3
 _ASSETS = pb.Frame.ASSETS_FIELD_NUMBER << 3 | 2
@@ -80,50 +80,63 @@ class PlainFrame(NamedTuple):
     columns: list[bytes]
 
 
-def plain_frame(frame: bytes, asset_count: int, state_signals: Mapping[int, int]) -> PlainFrame | None:
-    """A serialised ``Frame`` of a session of ``asset_count`` assets (at least one), read off its bytes.
+def plain_frame(
+    frame: bytes, *, assets: int, signals: int, state_signals: Mapping[int, int]
+) -> PlainFrame | None:
+    """A serialised ``Frame`` of a session of so many assets and signals (at least one of each), read off its bytes.
 
-    ``None`` if a column is of another length or kind than its assets and signal ask for, has a code beyond one byte, or
-    anything is there twice, in another order, or known only to a later protocol. The values are not looked at, nor
-    whether time, places and signals make sense.
+    ``None`` if a column is of another length or kind than its assets and signal ask for, has a code beyond one byte, is
+    of a signal that is not registered, or anything is there twice, in another order, or known only to a later protocol.
+    The values are not looked at, nor whether time and places make sense.
     """
     try:
-        return _plain(frame, asset_count, state_signals)
+        return _plain(frame, assets, signals, state_signals)
     except (ValueError, IndexError, DecodeError):
         return None
 
 
-def _plain(frame: bytes, size: int, state_signals: Mapping[int, int]) -> PlainFrame | None:
+def _plain(frame: bytes, size: int, signal_count: int, state_signals: Mapping[int, int]) -> PlainFrame | None:
     if frame[0] != _TIME:
         return None
     timestamp_us, at = read_varint(frame, 1)
     places, end = None, len(frame)
     if at < end and frame[at] == _ASSETS:
-        length, at = read_varint(frame, at + 1)
+        length, at = read_size(frame, at + 1)
         at += length
         places = np.array(pb.Frame.FromString(frame[:at]).assets, np.int64)
         size = places.shape[0]
-    signals, columns = [], []
+    if not size:  # an empty list of assets, as nobody writes it
+        return None
+    columns: dict[int, bytes] = {}
     while at < end:
-        length, start = read_varint(frame, at + 1)
-        if frame[at] != _COLUMN or not size:
+        length, start = read_size(frame, at + 1)
+        if frame[at] != _COLUMN or start + length > end:
             return None
-        at, until, signal = start, start + length, 0
-        if frame[at] == _SIGNAL:
-            signal, at = read_varint(frame, at + 1)
-        kind = frame[at]
-        length, at = read_varint(frame, at + 1)
-        values = frame[at:until]
-        if at + length != until or kind != (_CODES if signal in state_signals else _VALUES):
+        at = start + length
+        signal, values = _column(frame, start, at, size, state_signals)
+        if signal >= signal_count or signal in columns:
             return None
-        if kind == _CODES and (len(values) != size or not values.isascii()):
-            values = _long_codes(frame[start:until], size)
-        if len(values) != (size if kind == _CODES else 8 * size):
-            return None
-        signals.append(signal)
-        columns.append(values)
-        at = until
-    return PlainFrame(timestamp_us, places, tuple(signals), columns)
+        columns[signal] = values
+    return PlainFrame(timestamp_us, places, tuple(columns), [*columns.values()])
+
+
+def _column(
+    frame: bytes, at: int, end: int, size: int, state_signals: Mapping[int, int]
+) -> tuple[int, bytes]:
+    """The signal and the bytes of a column of ``size`` values, which is all that stands between two places."""
+    start, signal = at, 0
+    if frame[at] == _SIGNAL:
+        signal, at = read_varint(frame, at + 1)
+    kind = frame[at]
+    length, at = read_size(frame, at + 1)
+    values = frame[at:end]
+    if at + length != end or kind != (_CODES if signal in state_signals else _VALUES):
+        raise ValueError
+    if kind == _CODES and (length != size or not values.isascii()):
+        values = _long_codes(frame[start:end], size)
+    if len(values) != (size if kind == _CODES else 8 * size):
+        raise ValueError
+    return signal, values
 
 
 def _long_codes(column: bytes, size: int) -> bytes:

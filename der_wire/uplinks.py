@@ -10,7 +10,7 @@ from typing import NamedTuple
 from google.protobuf.message import DecodeError
 
 from der_wire._gen import agent_link_pb2 as pb
-from der_wire.varints import read_varint
+from der_wire.varints import read_size, read_varint
 
 _RECORD = pb.Uplink.RECORD_FIELD_NUMBER << 3 | 2
 _RECORDS = pb.Uplink.RECORDS_FIELD_NUMBER << 3 | 2
@@ -39,15 +39,17 @@ def read_telemetry(message: bytes, *, most: int) -> Telemetry | None:
 
 def _read(message: bytes, most: int) -> Telemetry | None:
     frames: list[tuple[int, bytes]] | None = None
-    more, beat = False, None
+    more: bool | None = None
+    beat: pb.Heartbeat | None = None
     at, end = 0, len(message)
     while at < end:
         tag = message[at]
-        value, at = read_varint(message, at + 1)
-        if tag == _MORE:
+        if tag == _MORE and more is None:
+            value, at = read_varint(message, at + 1)
             more = value != 0
             continue
-        start, at = at, at + value
+        size, start = read_size(message, at + 1)
+        at = start + size
         if at > end:
             return None
         if tag == _BEAT and beat is None:
@@ -58,14 +60,14 @@ def _read(message: bytes, most: int) -> Telemetry | None:
             frames = _frames(message, start, at, most)
         else:
             return None
-    return None if frames is None else Telemetry(frames, more, beat)
+    return None if frames is None else Telemetry(frames, bool(more), beat)
 
 
 def _frames(message: bytes, at: int, end: int, most: int) -> list[tuple[int, bytes]]:
     """The frames in ``Records`` between two places."""
     frames: list[tuple[int, bytes]] = []
     while at < end:
-        size, start = read_varint(message, at + 1)
+        size, start = read_size(message, at + 1)
         if message[at] != _EACH or start + size > end or len(frames) == most:
             raise ValueError
         at = start + size
@@ -78,7 +80,7 @@ def _frame(message: bytes, at: int, end: int) -> tuple[int, bytes]:
     seq = 0
     if message[at] == _SEQ:
         seq, at = read_varint(message, at + 1)
-    size, start = read_varint(message, at + 1)
+    size, start = read_size(message, at + 1)
     if message[at] != _FRAME or start + size != end:
         raise ValueError
     return seq, message[start:end]

@@ -7,9 +7,8 @@ that rarely asks is told all the same, for what it does not know to be stored ta
 """
 
 import asyncio
-import math
 from collections.abc import Awaitable, Callable
-from math import ceil
+from math import ceil, inf
 from types import TracebackType
 from typing import Self
 
@@ -36,7 +35,7 @@ ROOM = 256
 
 
 class StreamLink:
-    """A ``ports.Link`` over one gRPC stream, to which ``write`` writes.
+    """A ``ports.Link`` over one gRPC stream, to which ``write`` writes; ``commanded`` is called when its agent is.
 
     The stream is read in an ``async with`` block of it. When the link is closed from this side, the block ends, and the
     agent is told why.
@@ -45,6 +44,7 @@ class StreamLink:
     __slots__ = (
         "_acknowledge",
         "_clock",
+        "_commanded",
         "_commanded_s",
         "_reading",
         "_then",
@@ -60,8 +60,15 @@ class StreamLink:
         "told_seq",
     )
 
-    def __init__(self, *, clock: Clock, write: Callable[[pb.Downlink], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        write: Callable[[pb.Downlink], Awaitable[None]],
+        commanded: Callable[[], None],
+    ) -> None:
         self._clock = clock
+        self._commanded = commanded
         self._write = write
         self._waiting: list[pb.Downlink] = []
         self._acknowledge: int | None = None
@@ -72,7 +79,7 @@ class StreamLink:
         """Whether the agent asked for that, and is told as soon as it is stored further."""
         self._window = self._window_told = 0
         self._told_s = clock.monotonic()
-        self._commanded_s = -math.inf
+        self._commanded_s = -inf
         self._worth_telling = 1
         self._reading: asyncio.Task[object] | None = None
         self._writing: asyncio.Task[None] | None = None
@@ -88,12 +95,15 @@ class StreamLink:
 
     def command(self, command: Command) -> bool:
         """Queue a setpoint."""
-        self._commanded_s = self._clock.monotonic()
-        return self._queue(pb.Downlink(setpoint=command_to_wire(command, now_s=self._clock.monotonic())))
+        now_s = self._clock.monotonic()
+        queued = self._queue(pb.Downlink(setpoint=command_to_wire(command, now_s=now_s)))
+        if queued:
+            self._hurry(now_s)
+        return queued
 
     def cancel(self, cancellation: Cancellation) -> None:
         """Queue a cancel, however much waits already, but the same one only once."""
-        self._commanded_s = self._clock.monotonic()
+        self._hurry(self._clock.monotonic())
         message = pb.Downlink(cancel=cancel_to_wire(cancellation.dispatch_id, cancellation.asset_ids))
         if message not in self._waiting:
             self._waiting.append(message)
@@ -102,6 +112,10 @@ class StreamLink:
     def drain(self, reason: str, reconnect_after_s: float) -> None:
         """Ask the agent to go and come back later."""
         self._queue(pb.Downlink(drain=pb.Drain(reason=reason, reconnect_after_s=reconnect_after_s)))
+
+    def _hurry(self, now_s: float) -> None:
+        self._commanded_s = now_s
+        self._commanded()
 
     @property
     def commanded_lately(self) -> bool:

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TypeAlias
 from uuid import UUID, uuid4
 
@@ -26,7 +27,7 @@ from der_headend.grpc.link import StreamLink
 from der_headend.ingest import Ingest
 from der_headend.ports import Heartbeat
 from der_headend.sessions import CLOSED_BY_AGENT, LINK_LOST, Sessions
-from der_headend.turns import Turns
+from der_headend.turns import OFTEN_S, Turns
 from der_runtime.clock import Clock
 from der_runtime.gate import Gate
 from der_runtime.logs import get_logger
@@ -86,7 +87,9 @@ class AgentLink:
             return
         registration, stored_seq = admitted
         del admitted
-        link = StreamLink(clock=self._clock, write=context.write)
+        link = StreamLink(
+            clock=self._clock, write=context.write, commanded=partial(self._gate.let_pass, context)
+        )
         session = self._sessions.open(registration, peer=peer, link=link)
         session.largest_window = self._ingest.window_of(registration.spool_id)
         reason = LINK_LOST
@@ -191,11 +194,15 @@ class AgentLink:
         )
 
     async def _read(self, session: Session, link: StreamLink, context: _Context) -> str:
+        # Of who is told to do something others wait for the answer, and who beats often can't wait for his.
+        hurries = session.registration.heartbeat_s < OFTEN_S
         end = None
         while end is None:
             message: object = await context.read()
-            if not link.commanded_lately:
-                await self._gate.passed()
+            if isinstance(message, bytes):
+                self._sessions.heard(session)
+                if not (hurries or link.commanded_lately):
+                    await self._gate.passed(context)
             end = self._take(session, message)
             del message  # it would be 10 KiB for each gateway that has nothing to say
         if end == CLOSED_BY_AGENT:
@@ -207,7 +214,6 @@ class AgentLink:
         """Take in one message; the reason if it is the last."""
         if not isinstance(message, bytes):
             return CLOSED_BY_AGENT
-        self._sessions.heard(session)
         telemetry = read_telemetry(message, most=BUNDLE)
         if telemetry is None:
             return self._take_other(session, _uplink(message))

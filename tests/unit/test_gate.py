@@ -24,7 +24,7 @@ class Entrance:
         self.tasks += [asyncio.create_task(self._pass(each)) for each in visitors]
 
     async def _pass(self, visitor: int) -> None:
-        await self.gate.passed()
+        await self.gate.passed(visitor)
         self.passed.append(visitor)
 
 
@@ -81,6 +81,16 @@ async def test_a_command_that_is_never_answered_does_not_keep_it_shut(entrance: 
     entrance.right_of_way.begin("a command")
     entrance.come(1)
     await entrance.clock.run_for(2 * LONGEST_S)
+    assert entrance.passed == [1]
+
+
+async def test_who_is_let_pass_does_not_wait_for_the_others(entrance: Entrance) -> None:
+    entrance.right_of_way.begin("a command")
+    entrance.come(0, 1, 2)
+    await entrance.clock.run_for(LONGEST_S / 4)
+    entrance.gate.let_pass(1)
+    entrance.gate.let_pass(7)
+    await entrance.clock.run_for(LONGEST_S / 4)
     assert entrance.passed == [1]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from der_core.signals import CATALOGUE, Signal
@@ -39,6 +39,10 @@ def sessions_of(fleet: Fleet) -> list[tuple[Session, Sequence[Signal]]]:
         for asset_ids in ASSETS
         for signals in (HOME, FOREIGN)
     ]
+
+
+def arrival(session: Session, seq: int, frame: bytes, *, new: bool) -> intake.Arrival:
+    return intake.Arrival(session, seq, frame, intake.plain(session, frame), new)
 
 
 good_values = st.sampled_from([0.0, 1.5, -2.0, float("nan")])
@@ -92,7 +96,7 @@ def wild_frames(draw: st.DrawFn, asset_count: int, signals: Sequence[Signal]) ->
 @given(st.data())
 def test_a_usual_frame_is_read_off_its_bytes(data: st.DataObject) -> None:
     frame = data.draw(good_frames(300, FOREIGN))
-    plain = plain_frame(frame.SerializeToString(), 300, {1: 3})
+    plain = plain_frame(frame.SerializeToString(), assets=300, signals=3, state_signals={1: 3})
     assert plain is not None
     size = len(frame.assets) or 300
     assert plain.timestamp_us == frame.timestamp_us
@@ -102,6 +106,48 @@ def test_a_usual_frame_is_read_off_its_bytes(data: st.DataObject) -> None:
         values = np.frombuffer(written, np.uint8 if column.codes else np.float64)
         np.testing.assert_array_equal(values, column.codes or column.values)
         assert values.shape == (size,)
+
+
+@st.composite
+def bytes_of_frames(draw: st.DrawFn) -> bytes:
+    """A frame's bytes, with some others here and there."""
+    data = draw(good_frames(3, FOREIGN)).SerializeToString()
+    for _ in range(draw(st.integers(0, 3))):
+        at = draw(st.integers(0, len(data)))
+        data = data[:at] + draw(st.binary(max_size=3)) + data[at + draw(st.integers(0, 3)) :]
+    return data
+
+
+EMPTY_ASSETS = b"\x08\x01\x12\x00"
+TOO_SHORT = pb.Frame(timestamp_us=1, columns=[pb.Column(signal=0, values=[1.0] * 4)]).SerializeToString()[:-8]
+
+
+@given(bytes_of_frames())
+@example(EMPTY_ASSETS)
+@example(TOO_SHORT)
+def test_what_is_read_off_bytes_is_what_protobuf_reads(data: bytes) -> None:
+    plain = plain_frame(data, assets=3, signals=3, state_signals={1: 3})
+    if plain is None:
+        return
+    frame = pb.Frame.FromString(data)
+    assert plain.timestamp_us == frame.timestamp_us
+    assert (None if plain.places is None else plain.places.tolist()) == (list(frame.assets) or None)
+    assert plain.signals == tuple(column.signal for column in frame.columns)
+    for column, written in zip(frame.columns, plain.columns, strict=True):
+        codes = column.signal == 1
+        values = np.frombuffer(written, np.uint8 if codes else np.float64)
+        np.testing.assert_array_equal(
+            values, np.array(column.codes if codes else column.values, values.dtype)
+        )
+        assert values.shape == (len(frame.assets) or 3,)
+        assert not (column.values if codes else column.codes)
+
+
+@pytest.mark.parametrize("data", [EMPTY_ASSETS, TOO_SHORT, b"", b"\x08", b"\x08\x01\x1a\x7f"])
+def test_odd_bytes_are_left_to_the_judge(data: bytes) -> None:
+    assert plain_frame(data, assets=3, signals=3, state_signals={}) is None
+    samples, refused = intake.read([arrival(SESSION, 1, data, new=True)], now_us=NOW_US)
+    assert len(samples) + len(refused) == 1
 
 
 @dataclass
@@ -156,7 +202,7 @@ def test_frames_read_together_give_what_they_would_give_one_by_one(
     for seq in range(data.draw(st.integers(0, 6))):
         session, signals = data.draw(st.sampled_from(sessions))
         frame = data.draw(frames(session.binding.slots.shape[0], signals))
-        arrivals.append(intake.arrival(session, seq, frame.SerializeToString(), new=data.draw(st.booleans())))
+        arrivals.append(arrival(session, seq, frame.SerializeToString(), new=data.draw(st.booleans())))
         expected.take(fleet, arrivals[-1], signals)
 
     samples, refused = intake.read(arrivals, now_us=NOW_US)
@@ -197,7 +243,7 @@ def test_frames_read_together_give_what_they_would_give_one_by_one(
 )
 def test_a_column_that_only_looks_like_nine_values_is_not_plain(column: pb.Column) -> None:
     frame = pb.Frame(timestamp_us=1, columns=[column])
-    assert plain_frame(frame.SerializeToString(), 9, {1: 3}) is None
+    assert plain_frame(frame.SerializeToString(), assets=9, signals=2, state_signals={1: 3}) is None
 
 
 @given(st.lists(st.integers(0, 4), max_size=12))
@@ -219,9 +265,7 @@ def test_a_frame_may_name_its_assets_in_any_order_but_each_once(
     assets: list[int], reasons: list[str]
 ) -> None:
     frame = pb.Frame(timestamp_us=NOW_US, assets=assets, columns=[pb.Column(signal=0, values=[1.0, 2.0])])
-    samples, refused = intake.read(
-        [intake.arrival(SESSION, 1, frame.SerializeToString(), new=True)], now_us=NOW_US
-    )
+    samples, refused = intake.read([arrival(SESSION, 1, frame.SerializeToString(), new=True)], now_us=NOW_US)
     assert [r.reason for r in refused] == reasons
     slots = SESSION.binding.slots.tolist()
     expected = [] if reasons else [{slots[assets[0]]: 1.0, slots[assets[1]]: 2.0}]

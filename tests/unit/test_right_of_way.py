@@ -45,6 +45,20 @@ def test_a_command_that_is_not_answered_has_it_for_a_moment_only(
     assert right_of_way.given_s == pytest.approx(LONGEST_S)
 
 
+@pytest.mark.parametrize("look_s", [0.0002, 0.001, 0.01])
+def test_a_command_without_end_has_half_of_the_time_however_often_somebody_looks(
+    right_of_way: RightOfWay, clock: ManualClock, look_s: float
+) -> None:
+    taken_s = 0.0
+    for look in range(int(5.0 / look_s)):
+        if look * look_s % 0.1 < look_s:
+            right_of_way.begin(look)
+        taken_s += look_s * right_of_way.taken()
+        clock.advance(look_s)
+    assert taken_s == pytest.approx(2.5, rel=0.15)
+    assert right_of_way.given_s == pytest.approx(taken_s, rel=0.15)
+
+
 def test_commands_without_end_leave_all_else_half_of_the_time(
     right_of_way: RightOfWay, clock: ManualClock
 ) -> None:

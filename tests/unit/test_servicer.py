@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,7 @@ import pytest
 from der_core.lifecycle import State
 from der_core.request import DispatchRequest
 from der_headend.agents import Session
+from der_headend.sessions import CLOSED_BY_AGENT
 from der_runtime.gate import AT_ONCE
 from der_wire._gen import agent_link_pb2 as pb
 from der_wire.codec import report_to_wire
@@ -25,12 +27,13 @@ NO_UPLINK = b"\x12\x7f"
 class Stream:
     """A stream on which an agent of one asset has introduced itself."""
 
-    def __init__(self, world: World, asset_id: UUID) -> None:
+    def __init__(self, world: World, asset_id: UUID, *, heartbeat_s: float = 10.0) -> None:
         self.world = world
         self.heard: list[pb.Downlink] = []
-        self._messages = asyncio.Queue[bytes]()
+        self._messages = asyncio.Queue[bytes | None]()
         self._agent_id = str(asset_id)
         registration = gateway(asset_id, agent_id=self._agent_id, spool_id=asset_id)
+        registration = replace(registration, heartbeat_s=heartbeat_s)
         self.say(pb.Uplink(register=registration_to_wire(registration)).SerializeToString())
         serving: Any = world.link
         self.served: Awaitable[None] = asyncio.create_task(serving.Connect(None, self))
@@ -54,7 +57,12 @@ class Stream:
     def peer(self) -> str:
         return "ipv4:127.0.0.1:1"
 
-    async def read(self) -> bytes:
+    def end(self) -> None:
+        """Close the stream, after what was said; it stays at its end."""
+        self._messages.put_nowait(None)
+        self._messages.put_nowait(None)
+
+    async def read(self) -> bytes | None:
         return await self._messages.get()
 
     async def write(self, message: pb.Downlink) -> None:
@@ -69,6 +77,7 @@ async def world() -> AsyncIterator[World]:
     for session in list(world.sessions.live.values()):
         world.sessions.close(session.id, "the test is over")
     keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
 
 
 def numbered(world: World, seq: int, mw: float) -> pb.Record:
@@ -93,6 +102,43 @@ async def test_telemetry_waits_while_a_command_is_under_way_and_the_answer_does_
     await until(lambda: world.ingest.taken(spool_id) == 1)
 
 
+async def test_what_was_held_when_its_agent_is_told_to_do_something_does_not_hold_up_the_answer(
+    world: World,
+) -> None:
+    stream = Stream(world, A)
+    await stream.session()
+    world.right_of_way.begin("the request, before it is read")
+    stream.send(numbered(world, 1, 1.0))
+    await world.clock.run_for(0.05)
+    assert world.ingest.taken(A) == 0
+    dispatch = await world.dispatcher.submit(DispatchRequest(mw=5.0, asset_id=A))
+    report = says(world, dispatch.id, State.ACTIVE, {A: 5.0})
+    stream.send(pb.Record(seq=2, report=report_to_wire(report)))
+    await until(lambda: world.ingest.taken(A) == 2)
+
+
+async def test_an_agent_counts_as_heard_and_can_leave_while_a_command_is_under_way(world: World) -> None:
+    stream, other = Stream(world, A), Stream(world, B)
+    session, leaving = await stream.session(), await other.session()
+    before_s = session.heard_s
+    world.clock.advance(1.0)
+    world.right_of_way.begin("a command")
+    stream.send(numbered(world, 1, 1.0))
+    await until(lambda: session.heard_s > before_s)
+    other.end()
+    await other.served
+    assert world.ingest.taken(A) == 0
+    assert leaving.record.reason == CLOSED_BY_AGENT
+
+
+async def test_who_beats_often_does_not_wait(world: World) -> None:
+    stream = Stream(world, A, heartbeat_s=0.2)
+    await stream.session()
+    world.right_of_way.begin("a command")
+    stream.send(numbered(world, 1, 1.0))
+    await until(lambda: world.ingest.taken(A) == 1)
+
+
 async def test_of_a_burst_a_few_messages_are_taken_in_at_a_time(world: World) -> None:
     stream = Stream(world, A)
     session = await stream.session()
@@ -103,7 +149,7 @@ async def test_of_a_burst_a_few_messages_are_taken_in_at_a_time(world: World) ->
         await asyncio.sleep(0)
         taken.append(world.ingest.waiting["heartbeats"])
     assert session.id in world.sessions.live
-    assert max(after - before for before, after in pairwise(taken)) <= AT_ONCE + 1
+    assert max(after - before for before, after in pairwise(taken)) <= AT_ONCE + 1, "the one that waited, too"
 
 
 async def test_bytes_that_are_no_message_end_the_stream_with_the_reason(world: World) -> None:

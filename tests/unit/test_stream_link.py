@@ -39,7 +39,7 @@ class Agent:
 
 
 def link_to(agent: Agent, clock: ManualClock | None = None) -> StreamLink:
-    return StreamLink(clock=clock or ManualClock(), write=agent.write)
+    return StreamLink(clock=clock or ManualClock(), write=agent.write, commanded=lambda: None)
 
 
 def setpoint() -> Command:

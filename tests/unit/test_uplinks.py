@@ -3,6 +3,7 @@
 from random import Random
 
 import pytest
+from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,6 +61,7 @@ ONE = pb.Uplink(record=pb.Record(seq=1, frame=FRAME)).SerializeToString()
         b"",
         ONE + LATER,
         ONE + ONE,
+        b"\x28\x01" + ONE + b"\x28\x01",
         ONE[:-1],
         ONE + b"\x32\x7f",
         ONE + b"\x32\x02\x08\xff",
@@ -85,10 +87,42 @@ def test_all_else_is_left_to_protobuf(message: bytes) -> None:
     assert read_telemetry(message, most=MOST) is None
 
 
-@given(st.binary(max_size=40))
-def test_no_bytes_do_harm(message: bytes) -> None:
-    found = read_telemetry(b"\x12" + varint(len(message)) + message, most=MOST)
-    assert found is None or len(found.frames) == 1
+@st.composite
+def almost(draw: st.DrawFn) -> bytes:
+    """Telemetry's bytes, with some others here and there."""
+    data = draw(telemetry).SerializeToString()
+    for _ in range(draw(st.integers(1, 3))):
+        at = draw(st.integers(0, len(data)))
+        data = data[:at] + draw(st.binary(max_size=3)) + data[at + draw(st.integers(0, 3)) :]
+    return data
+
+
+@given(almost())
+def test_whatever_is_read_protobuf_reads_too(message: bytes) -> None:
+    found = read_telemetry(message, most=MOST)
+    if found is None:
+        return
+    try:
+        expected = by_protobuf(message)
+    except DecodeError:  # a frame that is none: it is told when it is read
+        assert any(undecodable(frame) for _, frame in found.frames)
+    else:
+        assert (found.more, found.beat, len(found.frames)) == (
+            expected.more,
+            expected.beat,
+            len(expected.frames),
+        )
+        for (seq, frame), (expected_seq, expected_frame) in zip(found.frames, expected.frames, strict=True):
+            assert seq == expected_seq
+            assert pb.Frame.FromString(frame) == pb.Frame.FromString(expected_frame)
+
+
+def undecodable(frame: bytes) -> bool:
+    try:
+        pb.Frame.FromString(frame)
+    except DecodeError:
+        return True
+    return False
 
 
 @given(st.integers(0, 2**63 - 1), st.binary(max_size=3))

@@ -214,9 +214,8 @@ class StreamLink:
         while self._waiting:
             await self._write(self._waiting.pop(0))
         if self._acknowledge is not None:
-            message = (
-                pb.Downlink()
-            )  # filled in place: each message of its own is memory that protobuf frees by itself
+            # Filled in place: each message of its own is memory that protobuf frees by itself.
+            message = pb.Downlink()
             message.acknowledgement.through_seq = self._acknowledge
             self._acknowledge = None
             if self._window != self._window_told:

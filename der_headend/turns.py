@@ -37,8 +37,9 @@ LATELY_SHARE = 0.1
 """The part of ``AT_ONCE_ROWS`` and ``AT_MOST_ROWS`` that may be on its way where there was a command lately: what is
 on its way when the next one comes stands before its answer. A good part less is stored then."""
 
-LENT_ROWS = 1_000
-"""So many samples an agent may send in its turn, if its window is not larger: large messages cost less than many."""
+LENT_ROWS = 500
+"""So many samples an agent may send in its turn, if its window is not larger: large messages cost less than many. But
+grpc keeps twice as much memory, or more, ready for each connection as came over it lately (ADR 0028)."""
 
 QUIET = 0.8
 """An agent that is behind gets no answer before so many heartbeats have passed since it was told something: with the

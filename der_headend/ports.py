@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from der_core.dispatch import Command, Dispatch
+from der_core.errors import Rejected
 from der_core.events import Event, Severity
 from der_core.lifecycle import State
 from der_core.packed import Ids
@@ -187,9 +188,18 @@ class Journal(Protocol):
         ...
 
 
+def _check_range(start: datetime | None, end: datetime | None) -> None:
+    if start is not None and end is not None and start >= end:
+        raise Rejected("invalid_range", "start must be before end", field="start")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DispatchQuery:
-    """Which dispatches, newest first."""
+    """Which dispatches, newest first.
+
+    Raises:
+        Rejected: ``invalid_range``, ``start`` is not before ``end``.
+    """
 
     limit: int
     cursor: str | None = None
@@ -198,6 +208,9 @@ class DispatchQuery:
     state: State | None = None
     start: datetime | None = None
     end: datetime | None = None
+
+    def __post_init__(self) -> None:
+        _check_range(self.start, self.end)
 
     def matches(self, dispatch: Dispatch) -> bool:
         """Whether a dispatch is one of those asked for, wherever in the list it stands."""
@@ -236,7 +249,11 @@ class StoredEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventQuery:
-    """Which events, newest first."""
+    """Which events, newest first.
+
+    Raises:
+        Rejected: ``invalid_range``, ``start`` is not before ``end``.
+    """
 
     limit: int
     cursor: str | None = None
@@ -246,6 +263,9 @@ class EventQuery:
     acknowledged: bool | None = None
     start: datetime | None = None
     end: datetime | None = None
+
+    def __post_init__(self) -> None:
+        _check_range(self.start, self.end)
 
     def matches(self, stored: StoredEvent) -> bool:
         """Whether an event is one of those asked for, wherever in the list it stands."""

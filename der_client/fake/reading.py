@@ -99,8 +99,14 @@ def moment(params: Mapping[str, str], name: str) -> datetime | None:
 def within(
     params: Mapping[str, str], default: tuple[datetime, datetime] | None = None
 ) -> Callable[[str], bool]:
-    """Whether a time, as text, is from ``start`` to before ``end``; from and to ``default`` if neither is given."""
+    """Whether a time, as text, is from ``start`` to before ``end``; from and to ``default`` if neither is given.
+
+    Raises:
+        Rejected: ``invalid_value``, or ``invalid_range``: ``start`` is not before ``end``.
+    """
     start, end = moment(params, "start"), moment(params, "end")
+    if start is not None and end is not None and start >= end:
+        raise Rejected("invalid_range", "start must be before end", field="start")
     if start is None and end is None and default is not None:
         start, end = default
 

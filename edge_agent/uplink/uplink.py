@@ -118,9 +118,11 @@ class Uplink:
         ):
             self._backoff.reset()
         self._up_since_s = None
-        expected = self._closing or isinstance(ended, Drained)
-        log = _log.info if expected else _log.warning
-        log("link lost", target=self._target, reason=str(ended))
+        if self._closing:
+            _log.info("link closed", target=self._target)
+        else:
+            log = _log.info if isinstance(ended, Drained) else _log.warning
+            log("link lost", target=self._target, reason=str(ended))
         await self._agent.link_lost(heard_s)
 
     def _tell_why_not(self, ended: LinkEnded) -> None:

@@ -343,6 +343,8 @@ EARLIER, LATER = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
         (lambda c: list(c.site_history(GATEWAY_SITE, start=LATER, end=EARLIER)), Invalid, "invalid_range"),
         (lambda c: list(c.dispatches(start="2026-01-01T00:00:00")), Invalid, "invalid_value"),
         (lambda c: list(c.history(BATTERY_A, start=LATER, end=EARLIER)), Invalid, "invalid_range"),
+        (lambda c: list(c.dispatches(start=LATER, end=EARLIER)), Invalid, "invalid_range"),
+        (lambda c: list(c.events(start=LATER, end=EARLIER)), Invalid, "invalid_range"),
         (lambda c: next(c.stream(telemetry_s=0.1)), Invalid, "invalid_value"),
     ],
 )

@@ -51,6 +51,7 @@ def test_single_asset_mode_is_one_connected_entry_with_one_asset() -> None:
         assert agent.stop() == 0
         entry = system.wait_for_agent(ASSET_A, connected=False)
         assert entry["sessions"][0]["reason"] == "closed by the agent"
+        assert "link closed" in agent.stderr[-1]
 
 
 def test_gateway_mode_demo_flow() -> None:

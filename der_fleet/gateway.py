@@ -21,7 +21,6 @@ from der_core.registration import AgentMode, Registration
 from der_core.signals import CATALOGUE
 from der_fleet.channel import Channel
 from der_fleet.commands import Commands, Say
-from der_fleet.envelope import bundle, uplink_head
 from der_fleet.http2 import Stream
 from der_fleet.spool import MemorySpool
 from der_fleet.tally import Tally
@@ -39,6 +38,7 @@ from der_wire.rules import (
     away_s,
     to_show,
 )
+from der_wire.uplinks import bundle, uplink_head
 from edge_agent.decisions import Alarm
 from edge_agent.recollection import dispatch_note
 

@@ -1,16 +1,20 @@
-"""Telemetry read off the bytes of the messages that carry it.
+"""Telemetry read off the bytes of the messages that carry it, and records put into such bytes.
 
 Nearly all that a headend is sent are frames. protobuf would make an object of each column and of the message around
 them, in memory that it gives back block by block, and with each ten thousandth block all free memory of the process.
 What is not written as it is here is left to protobuf, which takes every order and spelling.
+
+The fleet simulator, which keeps records in its spools as the bytes of a ``Record`` without a number, puts the number
+before them: a message may be written in pieces, in any order of its fields.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from google.protobuf.message import DecodeError
 
 from der_wire._gen import agent_link_pb2 as pb
-from der_wire.varints import read_size, read_varint
+from der_wire.varints import read_size, read_varint, varint
 
 _RECORD = pb.Uplink.RECORD_FIELD_NUMBER << 3 | 2
 _RECORDS = pb.Uplink.RECORDS_FIELD_NUMBER << 3 | 2
@@ -84,3 +88,27 @@ def _frame(message: bytes, at: int, end: int) -> tuple[int, bytes]:
     if message[at] != _FRAME or start + size != end:
         raise ValueError
     return seq, message[start:end]
+
+
+def bundle(records: Iterable[tuple[int, bytes]], *, more: bool) -> bytes:
+    """An ``Uplink`` with several records, each given as its number and its body; ``more`` wait behind them."""
+    parts = []
+    for seq, body in records:
+        number = _numbered(seq)
+        parts += [bytes((_EACH,)), varint(len(number) + len(body)), number, body]
+    size = sum(map(len, parts))
+    return b"".join((_told(more=more), bytes((_RECORDS,)), varint(size), *parts))
+
+
+def uplink_head(seq: int, body_size: int, *, more: bool) -> bytes:
+    """What stands before a record's body of so many bytes in an ``Uplink``; ``seq`` 0 is a live copy."""
+    number = _numbered(seq)
+    return b"".join((_told(more=more), bytes((_RECORD,)), varint(len(number) + body_size), number))
+
+
+def _numbered(seq: int) -> bytes:
+    return bytes((_SEQ,)) + varint(seq) if seq else b""
+
+
+def _told(*, more: bool) -> bytes:
+    return bytes((_MORE, 1)) if more else b""

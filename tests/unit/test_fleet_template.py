@@ -5,11 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from der_core.signals import CATALOGUE
-from der_fleet.envelope import bundle, uplink_head
 from der_fleet.faults import without
 from der_fleet.template import FrameTemplate, Values
 from der_wire._gen import agent_link_pb2 as pb
 from der_wire.codec import state_signals
+from der_wire.uplinks import uplink_head
 
 STATES = frozenset(state_signals(CATALOGUE))
 NOW_US = 1_767_225_600_123_456
@@ -59,17 +59,6 @@ def test_a_patched_frame_is_the_ordinary_message(
         sent = pb.Uplink.FromString(uplink_head(seq, len(body), more=more) + body)
         expected = pb.Uplink(record=pb.Record(seq=seq, frame=frame), more=more)
         assert sent.SerializeToString(deterministic=True) == expected.SerializeToString(deterministic=True)
-
-
-@given(
-    records=st.dictionaries(st.integers(1, 2**40), st.integers(-(2**40), 2**40), min_size=1, max_size=70),
-    more=st.booleans(),
-)
-def test_a_bundle_is_the_ordinary_message(records: dict[int, int], more: bool) -> None:
-    frames = {seq: pb.Frame(timestamp_us=at_us) for seq, at_us in records.items()}
-    bodies = [(seq, pb.Record(frame=frame).SerializeToString()) for seq, frame in frames.items()]
-    together = pb.Records(records=[pb.Record(seq=seq, frame=frame) for seq, frame in frames.items()])
-    assert pb.Uplink.FromString(bundle(bodies, more=more)) == pb.Uplink(records=together, more=more)
 
 
 def test_silent_assets_are_left_out() -> None:

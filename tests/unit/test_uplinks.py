@@ -1,4 +1,4 @@
-"""Telemetry read off its bytes is what protobuf reads, or is left to it."""
+"""Telemetry read off its bytes is what protobuf reads, or is left to it; a bundle of records is what it writes."""
 
 from random import Random
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from der_wire._gen import agent_link_pb2 as pb
-from der_wire.uplinks import Telemetry, read_telemetry
+from der_wire.uplinks import Telemetry, bundle, read_telemetry
 from der_wire.varints import read_varint, varint
 
 MOST = 4
@@ -129,3 +129,14 @@ def undecodable(frame: bytes) -> bool:
 def test_a_number_survives(number: int, before: bytes) -> None:
     data = before + varint(number)
     assert read_varint(data, len(before)) == (number, len(data))
+
+
+@given(
+    records=st.dictionaries(st.integers(1, 2**40), st.integers(-(2**40), 2**40), min_size=1, max_size=70),
+    more=st.booleans(),
+)
+def test_a_bundle_is_the_ordinary_message(records: dict[int, int], more: bool) -> None:
+    frames = {seq: pb.Frame(timestamp_us=at_us) for seq, at_us in records.items()}
+    bodies = [(seq, pb.Record(frame=frame).SerializeToString()) for seq, frame in frames.items()]
+    together = pb.Records(records=[pb.Record(seq=seq, frame=frame) for seq, frame in frames.items()])
+    assert pb.Uplink.FromString(bundle(bodies, more=more)) == pb.Uplink(records=together, more=more)

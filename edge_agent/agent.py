@@ -105,7 +105,9 @@ class Agent:
         self._inbox: asyncio.Queue[_Incident] = asyncio.Queue(INBOX_LIMIT)
         self._arrived = asyncio.Event()
         self._stopping = False
+        self._safe = False
         self._stopped = asyncio.Event()
+        self._one_tick = asyncio.Lock()
         self.ticks_missed = 0
 
     @property
@@ -173,7 +175,7 @@ class Agent:
             await self._tick()
 
     async def run_control(self) -> None:
-        """Take in what comes and do what falls due until ``stop`` is called; then leave all assets safe."""
+        """Take in what comes and do what falls due until ``stop`` is called; then leave and report all assets safe."""
         while not self._stopping:
             await wait_until(self._arrived, clock=self._clock, deadline_s=self._control.next_deadline_s())
             await self._carry_out(self._control.advance(self._now()))
@@ -185,13 +187,16 @@ class Agent:
         while self._control.next_deadline_s() is not None:  # some asset did not take it
             await self._clock.sleep_until(self._clock.monotonic() + STOP_RETRY_S)
             await self._carry_out(self._control.stop(self._now()))
+        self._safe = True
+        await self._tick()
         self._stopped.set()
 
     async def stop(self, *, deadline_s: float) -> bool:
-        """Have the assets left safe by then (monotonic seconds); whether they are."""
+        """Have the assets left safe by then (monotonic seconds) and reported so; whether they are safe."""
         self._stopping = True
         self._arrived.set()
-        return await wait_until(self._stopped, clock=self._clock, deadline_s=deadline_s)
+        await wait_until(self._stopped, clock=self._clock, deadline_s=deadline_s)
+        return self._safe
 
     async def close(self) -> None:
         """Close the drivers."""
@@ -250,12 +255,13 @@ class Agent:
 
     async def _tick(self) -> None:
         drivers = [self._drivers[asset.id] for asset in self._identity.assets]
-        at = self._clock.now()
-        readings = await asyncio.gather(*(driver.read() for driver in drivers))
-        frame = encode_frame(micros(at), columns(readings, CATALOGUE), _STATE_SIGNALS, None)
-        await self._outbox.put_frame(frame)
-        for driver, reading in zip(drivers, readings, strict=True):
-            await self._watch_faults(driver, reading)
+        async with self._one_tick:
+            at = self._clock.now()
+            readings = await asyncio.gather(*(driver.read() for driver in drivers))
+            frame = encode_frame(micros(at), columns(readings, CATALOGUE), _STATE_SIGNALS, None)
+            await self._outbox.put_frame(frame)
+            for driver, reading in zip(drivers, readings, strict=True):
+                await self._watch_faults(driver, reading)
 
     async def _watch_faults(self, driver: GuardedDriver, reading: Reading | None) -> None:
         asset_id = driver.asset.id

@@ -1,6 +1,7 @@
 """An agent that stops leaves its assets safe: it insists while it may, and says whether it got its way."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID
@@ -11,7 +12,11 @@ from der_core.allocation import Weighting
 from der_core.assets import Site
 from der_core.dispatch import Command
 from der_core.registration import AgentMode
+from der_core.signals import CATALOGUE, SETPOINT_MW
 from der_runtime.clock import ManualClock
+from der_wire._gen import agent_link_pb2 as pb
+from der_wire.codec import state_signals
+from der_wire.frames import decode_frame
 from edge_agent.agent import Agent, Identity
 from edge_agent.control import SiteControl
 from edge_agent.guarded import GuardedDriver
@@ -32,7 +37,7 @@ class Plant:
         self.refusals = 0
 
     async def read(self) -> Reading:
-        return Reading({})
+        return Reading({SETPOINT_MW.name: math.nan if self.setpoint_mw is None else self.setpoint_mw})
 
     async def write(self, setpoint_mw: float | None) -> float:
         if self.refusals:
@@ -53,10 +58,13 @@ def plants() -> dict[UUID, Plant]:
 
 
 @asynccontextmanager
-async def commanded(plants: dict[UUID, Plant], clock: ManualClock) -> AsyncIterator[Agent]:
+async def commanded(
+    plants: dict[UUID, Plant], clock: ManualClock, *, spool: MemorySpool | None = None
+) -> AsyncIterator[Agent]:
     """A running agent with an open-ended 5 MW in force at each of its plants."""
     assets = tuple(battery(asset_id, failsafe_mw=FAILSAFE_MW) for asset_id in plants)
     ledger = Ledger()
+    spool = spool or MemorySpool(max_bytes=100_000)
     agent = Agent(
         identity=Identity(
             agent_id="agent",
@@ -72,7 +80,7 @@ async def commanded(plants: dict[UUID, Plant], clock: ManualClock) -> AsyncItera
         ],
         control=SiteControl(assets, failsafe_after_s=60, ledger=ledger),
         outbox=Outbox(
-            spool=MemorySpool(max_bytes=100_000),
+            spool=spool,
             site_id=SITE,
             places={asset.id: place for place, asset in enumerate(assets)},
             clock=clock,
@@ -124,3 +132,13 @@ async def test_stop_that_is_not_taken_in_time_is_said(plants: dict[UUID, Plant])
         plants[A].refusals = 10**6
         assert not await stop(agent, clock, within_s=3.0)
     assert [plant.setpoint_mw for plant in plants.values()] == [5.0, FAILSAFE_MW]
+
+
+async def test_assets_are_reported_as_they_are_left(plants: dict[UUID, Plant]) -> None:
+    clock, spool = ManualClock(), MemorySpool(max_bytes=100_000)
+    async with commanded(plants, clock, spool=spool) as agent:
+        before_seq = spool.status().next_seq - 1
+        assert await stop(agent, clock, within_s=3.0)
+    last = pb.Record.FromString((await spool.read(before_seq, 100))[-1].body)
+    frame = decode_frame(last.frame, len(plants), state_signals(CATALOGUE))
+    assert frame.columns[CATALOGUE.index(SETPOINT_MW)].tolist() == [FAILSAFE_MW, FAILSAFE_MW]

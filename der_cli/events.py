@@ -90,6 +90,7 @@ def ack(
         ids = [
             resolve_id(
                 each,
+                lambda: (e["id"] for e in client.events(active=True)),
                 lambda: (e["id"] for e in client.events(limit=_LOOKED_THROUGH)),
                 what="event",
                 option="ID",

@@ -1,7 +1,7 @@
-"""Release all: every dispatch that has not ended, of a site or of the fleet, is cancelled."""
+"""Release all: every dispatch that has not ended, of an asset, a site or the fleet, is cancelled."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from der_client import AsyncHeadendClient, HeadendError
@@ -24,7 +24,7 @@ class Released:
 
 
 async def open_dispatches(headend: AsyncHeadendClient, target: Target | None) -> dict[str, Dispatch]:
-    """The dispatches of a target, or of the fleet, that have not ended, by id.
+    """The dispatches of a target, or of the fleet, that have not ended, by id; of an asset also those of its site.
 
     Raises:
         HeadendError: nobody answers.
@@ -35,17 +35,30 @@ async def open_dispatches(headend: AsyncHeadendClient, target: Target | None) ->
     }
 
 
-def question(found: Iterable[Dispatch], target: Target | None) -> str:
+def of_target(found: Mapping[str, Dispatch], target: Target | None) -> list[str]:
+    """Which of them to cancel: of an asset those of itself alone, for one of its site commands others too."""
+    asset_id = target.asset_id if target else None
+    return [id_ for id_, record in found.items() if asset_id in {None, record["asset_id"]}]
+
+
+def question(found: Mapping[str, Dispatch], target: Target | None) -> str:
     """What would happen, in words."""
-    records = list(found)
+    records = [found[id_] for id_ in of_target(found, target)]
     where = f"at {target.name}" if target else "in the whole fleet"
+    left = len(found) - len(records)
+    also = (
+        f" It is also part of {left:,} site dispatch{'' if left == 1 else 'es'}, left as it is."
+        if left
+        else ""
+    )
     if not records:
-        return f"Nothing is in force or waiting {where}."
+        return f"Nothing is in force or waiting {where}{' alone' if left else ''}.{also}"
     active = sum(record["state"] == State.ACTIVE for record in records)
     waiting = len(records) - active
     parts = [f"{active:,} in force"] * bool(active) + [f"{waiting:,} on their way or waiting"] * bool(waiting)
     count = f"{len(records):,} dispatch{'' if len(records) == 1 else 'es'} {where}"
-    return f"{count} will be cancelled: {' and '.join(parts)}. The assets return to rest (0 MW; PV and wind run free)."
+    rest = "The assets return to rest (0 MW; PV and wind run free)."
+    return f"{count} will be cancelled: {' and '.join(parts)}. {rest}{also}"
 
 
 async def release(

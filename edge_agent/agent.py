@@ -6,8 +6,9 @@ command, a cancel, a change of the link, a deadline), asks the control, carries 
 back how they went. So the control never sees two things at once, and a driver that hangs delays the next command by
 its time limit at most.
 
-Before a driver is told, the spool knows of it. That a command was acknowledged is told together with what came of it
-if the drivers answer within ``AT_ONCE_S``, else by itself.
+Before a driver is told what somebody commands, the spool knows of it; what makes an asset safe does not wait for that.
+That a command was acknowledged is told together with what came of it if the drivers answer within ``AT_ONCE_S``, else
+by itself.
 """
 
 import asyncio
@@ -159,10 +160,10 @@ class Agent:
     # -------------------------------------------------------------------------------------------- the tasks
 
     async def start(self) -> None:
-        """Take over from an earlier run, read every asset once and release it, before anything else happens."""
+        """Take over from an earlier run, release every asset and read it once, before anything else happens."""
         await self._outbox.begin()
-        await self._tick()
         await self._carry_out(self._control.start(self._now()))
+        await self._tick()
 
     async def run_ticks(self) -> None:
         """Report the assets every ``tick_s``, for ever."""
@@ -230,12 +231,15 @@ class Agent:
             await self._report(decision)
             return
         held_back = _only_acknowledges(decision)
+        makes_safe = all(each.order is None for each in decision.writes)
         if held_back:
             await self._outbox.note_dispatches()
-        else:
+        elif not makes_safe:
             await self._report(decision)
         writing = [asyncio.create_task(self._drivers[each.asset_id].write(each)) for each in decision.writes]
         try:
+            if makes_safe:  # which must not wait for a slow disk
+                await self._report(decision)
             if held_back and (await asyncio.wait(writing, timeout=AT_ONCE_S))[1]:
                 held_back = False
                 await self._report(decision)

@@ -8,14 +8,15 @@ from uuid import UUID, uuid4
 from der_core.events import Event, EventKind, Severity
 from der_core.signals import Signal
 from der_wire.codec import UNKNOWN_CODE
+from der_wire.fields import LARGEST
 from edge_agent.ports import Fault, Reading
 
 
 def columns(readings: Sequence[Reading | None], signals: Sequence[Signal]) -> dict[int, list[float]]:
     """A column, as long as ``readings``, for each signal that at least one asset shows; by the signal's place.
 
-    What an asset does not show is NaN, in a column of states ``UNKNOWN_CODE``; so is all of an asset without a
-    reading.
+    What an asset does not show, or shows as a number beyond ``LARGEST``, is NaN, in a column of states
+    ``UNKNOWN_CODE``; so is all of an asset without a reading.
     """
     shown = set().union(*(reading.values for reading in readings if reading is not None))
     return {
@@ -29,7 +30,7 @@ def _value(reading: Reading | None, signal: Signal) -> float:
     value = None if reading is None else reading.values.get(signal.name)
     if signal.states:
         return signal.states.index(value) if value in signal.states else UNKNOWN_CODE
-    return value if isinstance(value, int | float) and math.isfinite(value) else math.nan
+    return value if isinstance(value, int | float) and abs(value) <= LARGEST else math.nan
 
 
 def fault_events(

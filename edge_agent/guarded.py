@@ -7,16 +7,16 @@ change between answering and not answering is logged once each way.
 """
 
 import asyncio
-import math
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import TypeVar
 
 from der_core.assets import Asset
 from der_core.signals import AVAILABLE_MW, SOC_PCT
 from der_runtime.logs import get_logger
+from der_wire.fields import LARGEST
 from edge_agent.decisions import Applied, Condition, NotApplied, Write
-from edge_agent.ports import Driver, DriverFailed, Reading
+from edge_agent.ports import Driver, DriverFailed, DriverRefused, Fault, Reading
 
 _log = get_logger(__name__)
 _T = TypeVar("_T")
@@ -96,8 +96,10 @@ class GuardedDriver:
             applied_mw = await self._limited(
                 "write", self._driver.write(write.setpoint_mw), self._write_limit_s
             )
+        except DriverRefused as refusal:
+            return NotApplied(write, "driver_error", str(refusal), unchanged=True)
         except DriverFailed as error:
-            return NotApplied(write, "driver_error", str(error), unchanged=True)
+            return NotApplied(write, "driver_error", str(error), unchanged=False)
         except _NotAnswering as error:
             return NotApplied(write, "driver_timeout", str(error), unchanged=False)
         except Exception as error:  # noqa: BLE001 - as above
@@ -152,11 +154,22 @@ class GuardedDriver:
 def _reading(answer: object) -> Reading:
     if not isinstance(answer, Reading):
         raise _Defect(f"it read {answer!r}")
+    values: object = answer.values
+    faults: Sequence[object] = answer.faults
+    if not isinstance(values, Mapping) or not all(map(_is_fault, faults)):
+        raise _Defect(f"it read {answer!r}")
     return answer
 
 
+def _is_fault(fault: object) -> bool:
+    if not isinstance(fault, Fault):
+        return False
+    said: tuple[object, ...] = (fault.code, fault.message)
+    return all(isinstance(each, str) for each in said)
+
+
 def _known(value: float | str | None) -> float | None:
-    return value if isinstance(value, int | float) and math.isfinite(value) else None
+    return value if isinstance(value, int | float) and abs(value) <= LARGEST else None
 
 
 def _retrieve(task: "asyncio.Task[object]") -> None:

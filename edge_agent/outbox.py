@@ -22,6 +22,8 @@ from itertools import pairwise
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
+from google.protobuf.message import DecodeError
+
 from der_core.dispatch import DispatchReport
 from der_core.events import Event, EventKind, Severity
 from der_core.lifecycle import State
@@ -168,14 +170,17 @@ class Outbox:
         return (report for report in self._reports if report.seq > above_seq)
 
     def message(self, record: Spooled) -> pb.Record | None:
-        """A record of the spool as it is to be sent; ``None`` if all that it is about is no longer served."""
-        message = pb.Record.FromString(record.body)
-        message.seq = record.seq
+        """A record of the spool as it is to be sent; ``None`` if it is damaged, or all of it is no longer served."""
         layout = next(
             (self._layouts[s] for s in sorted(self._layouts, reverse=True) if s <= record.seq), None
         )
-        if layout is None or layout == self._layout or renumber(message, layout, self._layout):
-            return message
+        try:
+            message = pb.Record.FromString(record.body)
+            if layout is None or layout == self._layout or renumber(message, layout, self._layout):
+                message.seq = record.seq
+                return message
+        except (DecodeError, IndexError):
+            _log.error("a record of the spool is damaged, it is passed over", seq=record.seq)
         return None
 
     async def acknowledge(self, through_seq: int) -> None:
@@ -252,12 +257,20 @@ class Outbox:
 
     async def _say_again(self, first_seq: int) -> None:
         """Report anew what the spool lost of the dispatches."""
+        bodies: list[bytes] = []
+        numbers: dict[UUID, int] = {}
         for dispatch_id in [i for i, seq in self._reported.items() if seq < first_seq]:
             known = self._ledger.known(dispatch_id, self._clock.now())
             del self._reported[dispatch_id]
             if known is not None:
-                body = pb.Record(report=report_to_wire(known)).SerializeToString()
-                self._reported[dispatch_id] = await self._spool.append([body])
+                numbers[dispatch_id] = self._spool.status().next_seq + len(bodies)
+                bodies.append(pb.Record(report=report_to_wire(known)).SerializeToString())
+        if not bodies:
+            return
+        self._reported |= numbers  # before others have their turn: they may report the same dispatches
+        await self._spool.append(bodies)
+        if self._spool.status().trouble is not None:
+            self._reported |= {i: 0 for i, seq in numbers.items() if self._reported.get(i) == seq}
 
     async def _tell(self, kind: EventKind, severity: Severity, code: str, message: str) -> None:
         notes = (

@@ -36,7 +36,11 @@ class Reading:
 
 
 class DriverFailed(Exception):
-    """The asset did not answer or refused; the message says why in words for an operator."""
+    """The asset did not do what it was asked, or nobody knows; the message says why in words for an operator."""
+
+
+class DriverRefused(DriverFailed):
+    """The asset answered a setpoint with no: it is certain that it still does what it did before."""
 
 
 class Driver(Protocol):
@@ -57,7 +61,8 @@ class Driver(Protocol):
         the asset accepted, which may differ from the one it was given.
 
         Raises:
-            DriverFailed: the asset did not take it.
+            DriverRefused: the asset said that it does not take it.
+            DriverFailed: it is not known whether the asset has taken it: the connection broke, say.
         """
         ...
 

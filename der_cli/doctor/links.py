@@ -50,8 +50,12 @@ def _duplicates(facts: Facts, agents: Sequence[Agent]) -> Finding:
     ]
     entries = Counter(agent["agent_id"] for agent in agents)
     twice += [f"agent {agent_id} is listed {count} times" for agent_id, count in entries.items() if count > 1]
-    served = Counter(asset["name"] for agent in agents if agent["connected"] for asset in agent["assets"])
-    twice += [f"{name} is served by {count} connected agents" for name, count in served.items() if count > 1]
+    served = Counter(
+        (asset["id"], asset["name"]) for agent in agents if agent["connected"] for asset in agent["assets"]
+    )
+    twice += [
+        f"{name} is served by {count} connected agents" for (_, name), count in served.items() if count > 1
+    ]
     if twice:
         return DUPLICATES.problem(
             listing(twice), "This must not be possible. Please report it, with:", "der bugreport"

@@ -11,6 +11,7 @@ from der_cli.doctor.findings import Check, Finding, listing
 from der_cli.names import canonical
 from der_cli.processes import DEFAULT_HTTP, Process, host_port, reachable
 from der_cli.variables import misspelt
+from der_client.missed import missed
 from der_client.models import Agent
 from der_runtime.addresses import HostPort, is_loopback
 
@@ -185,11 +186,8 @@ def _wrong(environ: Mapping[str, str], where: str, grpc: HostPort) -> Iterator[t
 def _agents(facts: Facts) -> Finding:
     if facts.agents is None:
         return AGENTS.unchecked("the headend does not answer")
-    served = {asset["id"] for agent in facts.agents if agent["connected"] for asset in agent["assets"]}
-    gone = [agent for agent in facts.agents if not agent["connected"]]
-    missed = [a for a in gone if not a["assets"] or not all(asset["id"] in served for asset in a["assets"])]
-    away = [f"{a['site_name']} ({a['agent_id']})" for a in missed]
-    up = len(facts.agents) - len(gone)
+    away = [f"{agent['site_name']} ({agent['agent_id']})" for agent in missed(facts.agents)]
+    up = sum(agent["connected"] for agent in facts.agents)
     absent = [str(p) for p in facts.agent_processes if not _connected(p, facts.agents)]
     missing = f"{listing(absent)} {'runs and is' if len(absent) == 1 else 'run and are'} not connected"
     if refused := _refused(facts):
@@ -219,7 +217,8 @@ def _agents(facts: Facts) -> Finding:
             f"ASSETS_PATH={shipped_inventory()} SITE_ID=… "
             f"HEADEND_GRPC={reachable(facts.grpc.address) if facts.grpc else _GRPC} edge_agent",
         )
-    replaced = f"; {len(gone)} gone, whose assets others serve now" if gone else ""
+    gone = len(facts.agents) - up
+    replaced = f"; {gone} gone, whose assets others serve now" if gone else ""
     return AGENTS.ok(f"{up} connected{replaced}")
 
 

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from der_cli.screen import UNKNOWN, Freshness, age, freshness, instant, live, mw, since, status, words
 from der_cli.watch.snapshot import Snapshot
+from der_client.missed import missed
 from der_client.models import Agent, Asset, Site
 from der_core.freshness import STALE_AFTER_S
 
@@ -133,10 +134,11 @@ def _link(agents: Sequence[Agent] | None, now: datetime) -> Text:
     if not agents:
         return Text("never", style="dim")
     up = sum(agent["connected"] for agent in agents)
-    if up == len(agents):
-        missed = max(agent.get("heartbeats_missed") or 0 for agent in agents)
-        return Text(f"up, {missed} missed", style="yellow") if missed else Text("up", style="green")
+    wanted = up + len(missed(agents))
+    if up == wanted:
+        beats = max(agent.get("heartbeats_missed") or 0 for agent in agents)
+        return Text(f"up, {beats} missed", style="yellow") if beats else Text("up", style="green")
     last = max(instant(agent["last_seen_at"]) for agent in agents)
     if up == 0:
         return Text(f"down {age((now - last).total_seconds())}", style="red")
-    return Text(f"{up}/{len(agents)} up", style="yellow")
+    return Text(f"{up}/{wanted} up", style="yellow")

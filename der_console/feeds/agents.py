@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from urllib.parse import quote
 
+from der_client.missed import is_missed, unserved
 from der_client.models import Agent
 from der_console import cells
 from der_console.cells import Cell
@@ -51,6 +52,9 @@ class AgentsFeed:
                 agents |= {id_: _same(self.agents.get(id_), agent) for id_, agent in some}
                 for _, agent in some:
                     sums.add(agent)
+            async for some in in_turns(found.items()):
+                for _, agent in some:
+                    sums.relieve(agent)
             self.agents = agents
             topic.publish(sums.cells())
             await self.table.show(topic, self.agents)
@@ -100,7 +104,9 @@ class AgentSums:
     """All agents together, taken in one by one: of thousands, some at a time."""
 
     def __init__(self) -> None:
-        self._agents = self._connected = self._silent = 0
+        self._connected = self._silent = 0
+        self._gone: list[Agent] = []
+        self._unserved: set[str] = set()
         self._spooled: int | None = None
         self._spooled_bytes = 0
         self._dropped: int | None = None
@@ -109,10 +115,11 @@ class AgentSums:
 
     def add(self, agent: Agent) -> None:
         """Take an agent into account."""
-        self._agents += 1
         if agent["dropped_records"] is not None:
             self._dropped = (self._dropped or 0) + agent["dropped_records"]
         if not agent["connected"]:
+            self._gone.append(agent)
+            self._unserved |= unserved([agent])
             return
         self._connected += 1
         self._silent += link_of(agent) == SILENT
@@ -124,15 +131,21 @@ class AgentSums:
         if agent["software"]:
             self._software[agent["software"]] += 1
 
+    def relieve(self, agent: Agent) -> None:
+        """Once all are added, of each: whoever is gone and whose assets this one serves is not missed."""
+        if self._unserved and agent["connected"]:
+            self._unserved.difference_update(asset["id"] for asset in agent["assets"])
+
     def cells(self) -> Mapping[str, Cell]:
         """What is shown of them."""
-        away, silent = self._agents - self._connected, self._silent
+        away = sum(is_missed(agent, self._unserved) for agent in self._gone)
+        wanted, silent = self._connected + away, self._silent
         spooled, dropped, worst_s = self._spooled, self._dropped, self._worst_skew_s
         usual = self._software.most_common(1)
         return {
-            "connected": cells.text(f"{self._connected:,} / {self._agents:,}", look="warn" if away else None),
+            "connected": cells.text(f"{self._connected:,} / {wanted:,}", look="warn" if away else None),
             "away": cells.text(
-                f"{away:,} disconnected" if away else "all of them" if self._agents else "none has connected",
+                f"{away:,} disconnected" if away else "all of them" if wanted else "none has connected",
                 look="warn" if away else None,
             ),
             "silent": cells.text(f"{silent:,}", look="warn" if silent else None),

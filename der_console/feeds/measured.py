@@ -20,7 +20,7 @@ _SITE_S = 2.0
 _ASSETS_PER_S = 500
 _UNITS = {
     "v": "V", "kv": "kV", "a": "A", "hz": "Hz", "c": "°C", "pct": "%", "mw": "MW", "kw": "kW", "mvar": "Mvar",
-    "mwh": "MWh", "s": "s", "ms": "m/s", "wm2": "W/m²",
+    "mwh": "MWh", "mwhr": "MWh", "w_m2": "W/m²", "m_s": "m/s", "s": "s",
 }  # fmt: skip
 
 
@@ -218,16 +218,15 @@ def _facts(asset: Asset) -> Iterable[dict[str, str]]:
 
 
 def _signals(sample: Sample) -> Cell:
-    return rows({"id": name, **_signal(name, value)} for name, value in sample["signals"].items())
+    return rows({"id": name, **signal_row(name, value)} for name, value in sample["signals"].items())
 
 
-def _signal(name: str, value: float | str) -> dict[str, str]:
+def signal_row(name: str, value: float | str) -> dict[str, str]:
     """A signal's name says its unit at its end, as in ``voltage_v``."""
-    words, _, unit = name.rpartition("_")
-    known = _UNITS.get(unit) if words else None
-    label = (words if known else name).replace("_", " ").capitalize()
+    ending = next((each for each in _UNITS if name.endswith(f"_{each}")), None)
+    label = name.removesuffix(f"_{ending}").replace("_", " ").capitalize()
     shown = value if isinstance(value, str) else cells.number(value)
-    return {"name": label, "value": f"{shown} {known}" if known else shown}
+    return {"name": label, "value": f"{shown} {_UNITS[ending]}" if ending else shown}
 
 
 def _gauge(soc: float | None, low: float, high: float, *, live: bool) -> Cell:

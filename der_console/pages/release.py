@@ -8,7 +8,7 @@ from der_console.parts.elements import button
 from der_console.parts.message import Message
 from der_console.parts.target_box import TargetBox
 from der_console.reasons import told
-from der_console.releasing import open_dispatches, outcome, question, release
+from der_console.releasing import of_target, open_dispatches, outcome, question, release
 from der_console.targets import Target
 
 
@@ -61,8 +61,8 @@ class ReleaseAll:
             return
         if asked is not self._asked:
             return  # the box has been changed meanwhile
-        self._found = list(found)
-        self._confirm.say(question(found.values(), self._target), possible=bool(found))
+        self._found = of_target(found, self._target)
+        self._confirm.say(question(found, self._target), possible=bool(self._found))
 
     async def _release(self) -> None:
         ids, self._found = self._found, []

@@ -385,6 +385,11 @@ def test_of_twins_the_oldest_that_calls_the_headend_is_kept(called: str, stopped
     assert found(facts, "Duplicate sessions in /agents").commands == (f"kill {stopped}",)
 
 
+def test_two_assets_of_one_name_are_served_once_each() -> None:
+    namesake = agent(agent_id=B, assets=[{"id": B, "name": "GT-BESS-A"}])
+    assert found(answering(agents=[agent(), namesake]), "Duplicate sessions in /agents").verdict is Verdict.OK
+
+
 def test_an_agent_that_is_gone_and_replaced_is_no_finding() -> None:
     gone = agent(agent_id=A, connected=False)
     assert found(answering(agents=[agent(), gone]), "Agents don't appear in /agents").verdict is Verdict.OK

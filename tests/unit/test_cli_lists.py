@@ -11,7 +11,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from der_cli import completion
+from der_cli import completion, events
 from der_cli.main import app
 from der_client.fake import BATTERY_A, BATTERY_B, CAMPUS_SITE, GATEWAY_SITE, FakeHeadend
 from der_client.fake.example import battery
@@ -312,6 +312,14 @@ class TestEvents:
         assert result.exit_code == 1
         assert "unknown_event" in result.stderr
         assert desk.der("ack", "x").exit_code == 2
+
+    def test_an_alarm_that_is_raised_is_found_however_old_it_is(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(events, "_LOOKED_THROUGH", 1)
+        alarm = desk.headend.raise_event("inverter_trip", asset_id=BATTERY_A)
+        desk.headend.raise_event("fan", asset_id=BATTERY_A)
+        assert desk.der("ack", alarm["id"][:8]).stdout == "inverter_trip: acknowledged 12:00:00 UTC\n"
 
     def test_followed_until_ctrl_c(self, desk: Desk) -> None:
         desk.headend.raise_event("before", asset_id=BATTERY_A)

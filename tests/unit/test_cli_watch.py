@@ -8,12 +8,13 @@ from uuid import UUID
 import pytest
 from rich.console import Console
 
+from der_cli.watch.rows import choose
 from der_cli.watch.snapshot import Snapshot
 from der_cli.watch.view import screen
 from der_client.fake import BATTERY_A, CAMPUS_SITE, GATEWAY_SITE, FakeHeadend
 from der_client.fake.example import EXAMPLE, battery
 from der_core.assets import Inventory
-from kit.fake_headend import NOW, asset
+from kit.fake_headend import NOW, SITE_ID, B, agent, asset
 from kit.terminal import Desk
 
 AT = datetime.fromisoformat(NOW)
@@ -44,6 +45,21 @@ def site(name: str, assets: int = 0, **other: Any) -> Any:
 
 def snapshot(*sites: Any, dispatches: Any = (), alarms: Any = ()) -> Snapshot:
     return Snapshot(at=AT, sites=sites, agents=[], dispatches=dispatches, alarms=alarms)
+
+
+@pytest.mark.parametrize(
+    ("agents", "link"),
+    [
+        ([agent(), agent(agent_id="old", connected=False)], "up"),
+        ([agent(), agent(agent_id="b", connected=False, assets=[{"id": B, "name": "b"}])], "1/2 up"),
+        ([agent(connected=False)], "down 1 s"),
+        ([], "never"),
+    ],
+)
+def test_an_agent_that_another_stands_in_for_is_not_missed(agents: list[Any], link: str) -> None:
+    known = Snapshot(at=AT, sites=[site(SITE_ID)], agents=agents, dispatches=(), alarms=())
+    (row,) = choose(known, AT, room=None).rows
+    assert row.link.plain == link
 
 
 def drawn(

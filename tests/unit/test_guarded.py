@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from der_core.events import Severity
 from edge_agent.decisions import Applied, Condition, NotApplied, Write
 from edge_agent.guarded import GuardedDriver
-from edge_agent.ports import DriverFailed, Reading
+from edge_agent.ports import DriverFailed, DriverRefused, Fault, Reading
 from kit.control_bench import A, battery
 
 
@@ -118,8 +119,10 @@ async def test_write_outcomes(guarded: GuardedDriver, driver: FakeDriver) -> Non
     assert await guarded.write(WRITE) == Applied(WRITE, 4.0)
     driver.accepts_mw = math.nan
     assert isinstance(await guarded.write(WRITE), NotApplied)
-    driver.error = DriverFailed("breaker open")
+    driver.error = DriverRefused("breaker open")
     assert await guarded.write(WRITE) == NotApplied(WRITE, "driver_error", "breaker open", unchanged=True)
+    driver.error = DriverFailed("reset by peer")
+    assert await guarded.write(WRITE) == NotApplied(WRITE, "driver_error", "reset by peer", unchanged=False)
     driver.error = ValueError("a defect")
     outcome = await guarded.write(WRITE)
     assert isinstance(outcome, NotApplied)
@@ -142,6 +145,31 @@ async def test_answer_that_is_no_reading_is_a_failed_read(guarded: GuardedDriver
     driver.nonsense["read"] = None
     assert await guarded.read() is None
     assert guarded.trouble is not None
+
+
+@pytest.mark.parametrize(
+    "reading",
+    [
+        Reading(None),  # type: ignore[arg-type]  # nor the others: a driver need not be typed
+        Reading({}, faults=None),  # type: ignore[arg-type]
+        Reading({}, faults=["trip"]),  # type: ignore[list-item]
+        Reading({}, faults=[Fault("trip", Severity.CRITICAL, OSError("trip"))]),  # type: ignore[arg-type]
+    ],
+)
+async def test_reading_with_nonsense_in_it_is_a_failed_read(
+    guarded: GuardedDriver, driver: FakeDriver, reading: Reading
+) -> None:
+    driver.nonsense["read"] = reading
+    assert await guarded.read() is None
+    assert guarded.trouble is not None
+    assert guarded.trouble.startswith("driver defect")
+
+
+async def test_number_beyond_any_asset_is_unknown(guarded: GuardedDriver, driver: FakeDriver) -> None:
+    driver.nonsense = {"read": Reading({"soc_pct": 0xFFFFFFFF, "available_mw": -2e9}), "write": 0xFFFFFFFF}
+    await guarded.read()
+    assert guarded.condition() == Condition(online=True, soc_pct=None, available_mw=None)
+    assert isinstance(await guarded.write(WRITE), NotApplied)
 
 
 async def test_write_that_cancels_itself_is_a_failed_one(guarded: GuardedDriver, driver: FakeDriver) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from der_core.signals import CURRENT_MW, STATUS
 from edge_agent.drivers.simulator.machine import Condition, Moment
-from edge_agent.ports import DriverFailed
+from edge_agent.ports import DriverRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +25,10 @@ class Meter:
         """It, as it was: releasing a meter changes nothing, anything else is refused.
 
         Raises:
-            DriverFailed: a setpoint was given.
+            DriverRefused: a setpoint was given.
         """
         if setpoint_mw is not None:
-            raise DriverFailed(f"{self.name} is a meter; it only measures and takes no setpoint")
+            raise DriverRefused(f"{self.name} is a meter; it only measures and takes no setpoint")
         return self
 
     def after(self, _seconds: float, _condition: Condition) -> "Meter":

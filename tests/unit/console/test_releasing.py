@@ -4,11 +4,12 @@ import asyncio
 from typing import Any
 
 from der_client import HeadendUnreachable
-from der_console.releasing import open_dispatches, outcome, question, release
+from der_console.releasing import of_target, open_dispatches, outcome, question, release
 from der_console.targets import Target
 from der_core.lifecycle import FINAL_STATES
 
 SITE = Target("site", "s", "Gateway-Test", "site, 3 assets")
+ASSET = Target("asset", "b", "GT-BESS-B", "bess at Gateway-Test")
 
 
 class Headend:
@@ -23,7 +24,7 @@ class Headend:
         assert (site_id, asset_id) == ("s", None)
         for id_, state in self.states.items():
             if state not in FINAL_STATES:
-                yield {"id": id_, "state": state}
+                yield {"id": id_, "state": state, "asset_id": None}
 
     async def cancel(self, id_: str, *, timeout_s: float) -> Any:
         self.asked.append((id_, timeout_s > 0))
@@ -40,7 +41,7 @@ def test_what_has_not_ended_is_counted_and_cancelled() -> None:
         found = await open_dispatches(headend, SITE)
         progress: list[int] = []
         done = await release(headend, list(found), progress.append)
-        return question(found.values(), SITE), outcome(done), progress
+        return question(found, SITE), outcome(done), progress
 
     asked, came, progress = asyncio.run(run())
     assert asked.startswith("2 dispatches at Gateway-Test will be cancelled: 1 in force and 1 on their way")
@@ -50,7 +51,21 @@ def test_what_has_not_ended_is_counted_and_cancelled() -> None:
 
 
 def test_nothing_to_release_is_said() -> None:
-    assert question([], None) == "Nothing is in force or waiting in the whole fleet."
+    assert question({}, None) == "Nothing is in force or waiting in the whole fleet."
+
+
+def test_of_an_asset_the_dispatches_of_its_site_are_left() -> None:
+    of_site: Any = {"id": "s1", "state": "active", "asset_id": None}
+    of_asset: Any = {"id": "b1", "state": "active", "asset_id": "b"}
+    found = {"s1": of_site, "b1": of_asset}
+    assert of_target(found, ASSET) == ["b1"]
+    asked = question(found, ASSET)
+    assert asked.startswith("1 dispatch at GT-BESS-B will be cancelled: 1 in force.")
+    assert asked.endswith("It is also part of 1 site dispatch, left as it is.")
+    assert question({"s1": of_site}, ASSET) == (
+        "Nothing is in force or waiting at GT-BESS-B alone. It is also part of 1 site dispatch, left as it is."
+    )
+    assert of_target(found, SITE) == of_target(found, None) == ["s1", "b1"]
 
 
 def test_what_could_not_be_cancelled_is_said() -> None:

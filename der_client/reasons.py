@@ -19,7 +19,7 @@ _MEANINGS = {
     "soc_at_minimum": "at its lowest SOC, cannot discharge; charge it first",
     "soc_at_maximum": "at its highest SOC, cannot charge; discharge it first",
     "available_power": "sun or wind give no more",
-    "driver_error": "the asset refused the setpoint; look at the agent's log",
+    "driver_error": "the asset refused the setpoint, or its link broke; look at the agent's log",
     "driver_timeout": "the asset did not answer in time and may have taken it; look at the asset",
     "link_lost_failsafe": "the link was lost for too long, the asset went to its fail-safe; send a new one",
     "agent_stopped": "the agent was stopped; start it and send a new one",

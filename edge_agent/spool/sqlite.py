@@ -90,6 +90,7 @@ class SqliteSpool:
         self._tail_bytes = 0
         self._batch = _Batch()
         self._coming: asyncio.Task[None] | None = None
+        self._reading: asyncio.Task[Sequence[Spooled]] | None = None
         self._turn = asyncio.Lock()
         self._trouble: str | None = None
         self._dropped_before_trouble = 0
@@ -147,11 +148,7 @@ class SqliteSpool:
             return ()
         if self._tail and self._tail[0].seq <= after_seq + 1:
             return tuple(islice((record for record in self._tail if record.seq > after_seq), limit))
-        try:
-            return await self._in_thread(self._file.read, after_seq, limit)
-        except sqlite3.Error as error:
-            self._now_in(f"cannot be read: {error}")
-            return ()
+        return await self._read_file(after_seq, limit)
 
     async def acknowledge(self, through_seq: int) -> None:
         """The headend has stored everything up to and including this."""
@@ -190,6 +187,23 @@ class SqliteSpool:
         for key, value in notes.items():
             batch.notes.pop(key, None)  # so that the order is that of the last change
             batch.notes[key] = value
+
+    async def _read_file(self, after_seq: int, limit: int) -> Sequence[Spooled]:
+        """As ``read``; nothing while the disk does not answer, so that what is live can go ahead meanwhile."""
+        if self._reading is not None and not self._reading.done():
+            return ()
+        reading = asyncio.create_task(self._in_thread(self._file.read, after_seq, limit), name="spool-read")
+        self._reading = reading
+        done, _ = await asyncio.wait([reading], timeout=PATIENCE_S)
+        if not done:
+            reading.add_done_callback(_retrieve)
+            self._now_in("the disk does not answer")
+            return ()
+        try:
+            return reading.result()
+        except sqlite3.Error as error:
+            self._now_in(f"cannot be read: {error}")
+            return ()
 
     def _next_commit(self) -> asyncio.Task[None]:
         if self._coming is None:
@@ -242,7 +256,7 @@ class SqliteSpool:
     def _now_in(self, trouble: str | None) -> None:
         if trouble is not None and self._trouble is None:
             self._dropped_before_trouble = self._tally.dropped
-            _log.error("spool out of order, new records are lost", reason=trouble)
+            _log.error("spool out of order", reason=trouble)
         elif trouble is None and self._trouble is not None:
             lost = self._tally.dropped - self._dropped_before_trouble
             _log.info("spool in order again", lost_records=lost)
@@ -254,6 +268,12 @@ class SqliteSpool:
 
     async def _in_thread(self, work: Callable[..., _T], *args: object) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
+
+
+def _retrieve(reading: "asyncio.Task[Sequence[Spooled]]") -> None:
+    """Take what came of a read that nobody waits for any more, so that an error is not complained about."""
+    if not reading.cancelled():
+        reading.exception()
 
 
 def _size(record: Spooled) -> int:

@@ -80,14 +80,21 @@ def test_scripts_dispatch_and_take_back(system: System) -> None:
 
 @asynccontextmanager
 async def device() -> AsyncIterator[SimpleNamespace]:
-    """A battery that answers lines of text; ``state`` is what it says of itself, ``mw`` what it does."""
-    state = SimpleNamespace(mw=0.0, state="ok", port=0)
+    """A battery that answers lines of text; ``state`` is what it says of itself, ``mw`` what it does.
+
+    It can be ``local``, when it takes no setpoints, and answers once it is ``awake``.
+    """
+    state = SimpleNamespace(mw=0.0, state="ok", port=0, local=False, awake=asyncio.Event())
+    state.awake.set()
     open_links: list[asyncio.StreamWriter] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         open_links.append(writer)
         while line := (await reader.readline()).decode().split():
-            if line[0] == "SET":
+            await state.awake.wait()
+            if line[0] == "SET" and state.local:
+                writer.write(b"no, it is in local control\n")
+            elif line[0] == "SET":
                 state.mw = min(float(line[1]), 20.0)
                 writer.write(f"{state.mw}\n".encode())
             else:
@@ -111,7 +118,7 @@ async def test_the_driver_on_the_page_is_one() -> None:
         driver = GuardedDriver(
             asset=INVENTORY.assets[A],
             driver=page["LineDriver"]("127.0.0.1", battery.port),
-            read_limit_s=5.0,
+            read_limit_s=0.5,
             write_limit_s=5.0,
         )
         write = Write(asset_id=UUID(str(A)), setpoint_mw=30.0)
@@ -122,6 +129,16 @@ async def test_the_driver_on_the_page_is_one() -> None:
         assert reading.values == {"current_mw": 20.0, "soc_pct": 50.0, "setpoint_mw": 20.0}
         assert [fault.code for fault in reading.faults] == ["inverter_trip"]
         assert driver.condition().online
+        battery.local = True
+        refused = await driver.write(write)
+        assert isinstance(refused, NotApplied)
+        assert (refused.unchanged, refused.message.endswith("no, it is in local control")) == (True, True)
+        battery.local = False
+        battery.awake.clear()
+        assert await driver.read() is None
+        battery.awake.set()
+        again, outcome = await asyncio.gather(driver.read(), driver.write(write))
+        assert (again, outcome) == (reading, Applied(write, 20.0))
     assert await driver.read() is None
     assert "127.0.0.1" in str(driver.trouble)
     assert isinstance(await driver.write(write), NotApplied)

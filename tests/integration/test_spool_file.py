@@ -298,6 +298,26 @@ async def test_disk_that_hangs_holds_nobody_up_and_memory_is_bounded(
         assert status.records + status.dropped == 22
 
 
+async def test_backlog_on_a_disk_that_hangs_is_not_waited_for(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool_module, "PATIENCE_S", 0.02)
+    monkeypatch.setattr(spool_module, "TAIL_BYTES", 0)
+    async with spool_at(path) as spool:
+        await spool.append([b"a"])
+        hanging = threading.Event()
+        spool._thread.submit(hanging.wait)
+        for _ in range(3):
+            assert await spool.read(0, 10) == ()
+        assert spool.status().trouble == "the disk does not answer"
+        assert spool._thread._work_queue.qsize() == 1
+        hanging.set()
+        monkeypatch.setattr(spool_module, "PATIENCE_S", 5.0)
+        await spool.append([b"b"])
+        assert [record.body for record in await spool.read(0, 10)] == [b"a", b"b"]
+        assert spool.status().trouble is None
+
+
 async def bodies_within_reach(spool: SqliteSpool) -> list[tuple[int, bytes]]:
     """Read from memory alone, for the disk hangs."""
     return [(record.seq, record.body) for record in spool._tail]

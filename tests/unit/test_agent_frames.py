@@ -3,6 +3,8 @@
 import math
 from datetime import UTC, datetime
 
+import pytest
+
 from der_core.events import EventKind, Severity
 from der_core.signals import CATALOGUE, CURRENT_MW, SOC_PCT, STATUS
 from der_wire.codec import UNKNOWN_CODE
@@ -50,3 +52,11 @@ def test_change_of_faults_raises_and_clears() -> None:
         ("hvac", EventKind.RAISED, Severity.WARNING),
     ]
     assert fault_events({"hvac": hvac}, {"hvac": hvac}, at=AT, site_id=SITE, asset_id=A) == []
+
+
+@pytest.mark.parametrize("value", [0xFFFFFFFF, -2e9, math.inf, math.nan, "none"])
+def test_a_number_that_no_asset_can_show_is_unknown(value: float | str) -> None:
+    made = columns([Reading({"voltage_v": value}), Reading({"voltage_v": 400.0})], CATALOGUE)
+    ((first, second),) = made.values()
+    assert math.isnan(first)
+    assert second == 400.0

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID
 
@@ -27,6 +27,19 @@ from edge_agent.spool.memory import MemorySpool
 from kit.control_bench import SITE, A, B, battery
 
 FAILSAFE_MW = -2.0
+
+
+class HungSpool(MemorySpool):
+    """Keeps nothing any more once its disk hangs: whoever asks for that waits."""
+
+    def __init__(self) -> None:
+        super().__init__(max_bytes=100_000)
+        self.works = asyncio.Event()
+        self.works.set()
+
+    async def append(self, bodies: Sequence[bytes], notes: Mapping[str, bytes | None] | None = None) -> int:
+        await self.works.wait()
+        return await super().append(bodies, notes)
 
 
 class Plant:
@@ -142,3 +155,15 @@ async def test_assets_are_reported_as_they_are_left(plants: dict[UUID, Plant]) -
     last = pb.Record.FromString((await spool.read(before_seq, 100))[-1].body)
     frame = decode_frame(last.frame, len(plants), state_signals(CATALOGUE))
     assert frame.columns[CATALOGUE.index(SETPOINT_MW)].tolist() == [FAILSAFE_MW, FAILSAFE_MW]
+
+
+async def test_assets_are_made_safe_while_the_disk_hangs(plants: dict[UUID, Plant]) -> None:
+    clock, spool = ManualClock(), HungSpool()
+    async with commanded(plants, clock, spool=spool) as agent:
+        spool.works.clear()
+        stopping = asyncio.create_task(agent.stop(deadline_s=clock.monotonic() + 3.0))
+        await clock.run_for(0.1)
+        assert [plant.setpoint_mw for plant in plants.values()] == [FAILSAFE_MW, FAILSAFE_MW]
+        spool.works.set()
+        await clock.run_for(3.0)
+        assert await stopping

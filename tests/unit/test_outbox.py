@@ -1,6 +1,8 @@
 """What goes through the outbox: order, live copies, and the word about an overflow."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -10,13 +12,28 @@ from der_runtime.clock import ManualClock
 from der_wire._gen import agent_link_pb2 as pb
 from edge_agent.ledger import Ledger
 from edge_agent.outbox import Outbox
+from edge_agent.ports import Spooled, SpoolStatus
 from edge_agent.spool.memory import MemorySpool
 from kit.control_bench import SITE, A
 
 
-def outbox(max_bytes: int = 1_000_000) -> Outbox:
+class SlowSpool(MemorySpool):
+    """Takes a while for each append; while it is ``broken`` it says so."""
+
+    broken = False
+
+    async def append(self, bodies: Sequence[bytes], notes: Mapping[str, bytes | None] | None = None) -> int:
+        last = await super().append(bodies, notes)
+        await asyncio.sleep(0)
+        return last
+
+    def status(self) -> SpoolStatus:
+        return replace(super().status(), trouble="disk full" if self.broken else None)
+
+
+def outbox(max_bytes: int = 1_000_000, *, spool: MemorySpool | None = None) -> Outbox:
     return Outbox(
-        spool=MemorySpool(max_bytes=max_bytes),
+        spool=spool or MemorySpool(max_bytes=max_bytes),
         site_id=SITE,
         places={A: 0},
         clock=ManualClock(),
@@ -95,3 +112,22 @@ async def test_word_that_was_acknowledged_is_not_said_again() -> None:
     for n in range(200):
         await box.put_frame(pb.Frame(timestamp_us=n + 1))
     assert not any(record.HasField("report") for record in await records(box))
+
+
+async def test_what_a_broken_spool_lost_is_said_again_once_whoever_comes_first() -> None:
+    spool = SlowSpool(max_bytes=1_000_000)
+    box = outbox(spool=spool)
+    spool.broken = True
+    for n in range(1, 4):
+        box._ledger.note(UUID(int=n), AllocationReport(asset_id=A, state=State.COMPLETED))
+        await box.put_reports([report(n)])
+    await box.acknowledge(spool.status().next_seq - 1)
+    spool.broken = False
+    await asyncio.gather(*(box.put_frame(pb.Frame(timestamp_us=n)) for n in range(1, 4)))
+    again = [record.report.dispatch_id for record in await records(box) if record.HasField("report")]
+    assert again == [str(UUID(int=n)) for n in range(1, 4)]
+
+
+async def test_a_damaged_record_is_passed_over() -> None:
+    box = outbox()
+    assert box.message(Spooled(7, b"\x0a\xff")) is None

@@ -166,14 +166,15 @@ class Agent:
         await self._tick()
 
     async def run_ticks(self) -> None:
-        """Report the assets every ``tick_s``, for ever."""
+        """Report the assets every ``tick_s`` until they have been left safe."""
         due_s = self._clock.monotonic()
         while True:
             missed = max(self._clock.monotonic() - due_s, 0.0) // self._tick_s
             due_s += (missed + 1) * self._tick_s
             self.ticks_missed += int(missed)
             await self._clock.sleep_until(due_s)
-            await self._tick()
+            if not self._safe:  # else the last has been said
+                await self._tick()
 
     async def run_control(self) -> None:
         """Take in what comes and do what falls due until ``stop`` is called; then leave and report all assets safe."""

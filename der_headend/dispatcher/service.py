@@ -1,9 +1,9 @@
 """The dispatcher: keeps every open dispatch, moves it along its life, and ends it when its time is up.
 
 Requests for one site are handled one after the other (a lock per site), those of different sites side by side. A
-record is stored before anything is sent, unless the store is away, in which case it is kept to be stored later. After
-that a message from an agent is a hint: it is applied to the record as far as the lifecycle allows, and repeating or
-reordering messages does no harm.
+record is stored before anything is sent, and a cancel before it is answered, unless the store is away, in which case it
+is kept to be stored later. After that a message from an agent is a hint: it is applied to the record as far as the
+lifecycle allows, and repeating or reordering messages does no harm.
 
 **Latest wins.** Of what waits for an asset only the newest is ever delivered, however it came to wait: because the
 agent was away, because its link was lost before it answered, or because the headend was restarted. What was sent or
@@ -171,7 +171,8 @@ class Dispatcher:
         """Take a dispatch back; its assets return to rest (0 MW; PV and wind: no curtailment).
 
         Parts that wait are cancelled at once; the others when their agent says so, which may be after it reconnects.
-        Cancelling what has ended changes nothing.
+        That it is cancelled is stored before this returns, unless the store is away. Cancelling what has ended changes
+        nothing.
 
         Raises:
             NotFound: no such dispatch.
@@ -186,6 +187,9 @@ class Dispatcher:
                 self._records.install(replace(open_record, cancel_requested_at=now))
             self._records.settle(record.site_id, now)
             self._handover.send_cancel(dispatch_id)
+            if (asked := self._records.at_hand(dispatch_id)) is not None:
+                # Else a headend killed right after the answer would not know of it when it starts again.
+                await self._ahead.new(asked, {}, now)
             return await self.get(dispatch_id)
 
     async def wait(self, dispatch_id: UUID, until: State, timeout_s: float) -> Dispatch:

@@ -101,6 +101,14 @@ async def test_older_record_of_a_dispatch_does_not_replace_a_newer(store: Postgr
     assert await store.dispatches.unfinished() == []
 
 
+async def test_cancel_that_was_stored_ahead_outlasts_a_record_from_before_it(store: PostgresStore) -> None:
+    before = records.dispatch(0)
+    asked = replace(before, cancel_requested_at=records.at(3))
+    await store.commit(Batch(dispatches={asked.id: asked}))
+    await store.commit(Batch(dispatches={before.id: before}))
+    assert await store.dispatches.get(before.id) == asked
+
+
 async def test_dispatch_comes_back_to_the_last_bit(store: PostgresStore) -> None:
     queued = records.dispatch(0, assets=(A, B))
     sent = Transition(State.SENT, records.at(1.000001), "headend")

@@ -535,6 +535,53 @@ async def test_what_was_delivered_to_an_agent_that_came_just_before_a_kill_does_
     assert never_sent.state is State.EXPIRED
 
 
+async def test_what_was_cancelled_just_before_a_kill_is_not_delivered_after_it() -> None:
+    world = World()
+    record = await world.dispatcher.submit(DispatchRequest(mw=5.0, asset_id=A))
+    await world.dispatcher.cancel(record.id)
+    after = await killed(world)
+    session = await after.connect(gateway())
+    assert link_of(session).commands == []
+    assert (await after.dispatcher.get(record.id)).state is State.CANCELLED
+
+
+async def test_a_cancel_asked_for_just_before_a_kill_is_sent_after_it() -> None:
+    world = World()
+    spool = uuid4()
+    session = await world.connect(gateway(spool_id=spool))
+    record = await world.dispatcher.submit(DispatchRequest(mw=5.0, asset_id=A))
+    world.dispatcher.reported(session, says(world, record.id, State.ACTIVE, {A: 5.0}))
+    since = world.clock.now()
+    await world.ingest.flush()
+    await world.dispatcher.cancel(record.id)
+    after = await killed(world)
+    back = await after.connect(gateway(spool_id=spool, in_force=[holds(record, A, 5.0, since)]))
+    assert [(c.dispatch_id, c.asset_ids) for c in link_of(back).cancellations] == [(record.id, (A,))]
+
+
+async def test_a_cancel_does_not_wait_long_for_a_store_and_says_that_it_is_not_stored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("der_headend.dispatcher.write_ahead.STORE_PATIENCE_S", 0.01)
+
+    class Hanging(MemoryStore):
+        hangs = False
+
+        async def commit(self, batch: Batch) -> None:
+            if self.hangs:
+                await asyncio.Event().wait()
+            await super().commit(batch)
+
+    store = Hanging(assets=4)
+    world = World(store=store)
+    session = await world.connect(gateway())
+    record = await world.dispatcher.submit(DispatchRequest(mw=5.0, asset_id=A))
+    store.hangs = True
+    asked = await world.dispatcher.cancel(record.id)
+    assert [c.dispatch_id for c in link_of(session).cancellations] == [record.id]
+    assert any("will be stored" in warning for warning in asked.warnings)
+
+
 async def test_waiting_returns_at_the_state_asked_for_or_when_the_time_is_up() -> None:
     world = World()
     session = await world.connect(gateway())

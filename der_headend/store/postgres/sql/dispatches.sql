@@ -1,4 +1,5 @@
--- One statement, so that a dispatch on its way to its agent waits for one answer.
+-- One statement, so that a dispatch on its way to its agent waits for one answer. That a cancel was asked for is stored
+-- ahead of the batch under way, adds no step, and is never taken back.
 -- name: put
 with newer as (
 insert into dispatches (
@@ -19,8 +20,8 @@ from unnest(
 order by id
 on conflict (id) do update
 set state = excluded.state, ended = excluded.ended, unserved_mw = excluded.unserved_mw,
-    cancel_requested_at = excluded.cancel_requested_at, warnings = excluded.warnings,
-    transitions = excluded.transitions, steps = excluded.steps
+    cancel_requested_at = coalesce(excluded.cancel_requested_at, dispatches.cancel_requested_at),
+    warnings = excluded.warnings, transitions = excluded.transitions, steps = excluded.steps
 where dispatches.steps <= excluded.steps
 returning id
 )

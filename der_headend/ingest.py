@@ -109,7 +109,7 @@ class Ingest:
         self.set_aside_counts: Counter[str] = Counter()
         self.heartbeats_dropped = 0
         self.commits = Commits(
-            journal=journal, clock=clock, delayed=self._tell_news, set_aside=self.set_aside_counts
+            journal=journal, clock=clock, delayed=self._tell_all, set_aside=self.set_aside_counts
         )
         self._since_s = self._committing_since_s = 0.0
 
@@ -150,6 +150,7 @@ class Ingest:
     def missed(self) -> None:
         """Note that the store did not answer somebody else; the next commit will tell whether it is back."""
         self.commits.away = True
+        self._tell_all()
 
     def holds(self, dispatch_id: UUID) -> bool:
         """Whether a dispatch waits to be stored."""
@@ -347,7 +348,7 @@ class Ingest:
             self._committed = False
             await self.commits.commit(self._committing)
             self._committed = True
-            self._tell_news()
+            self._tell()
             self.rows_stored += self.rows_committing
             self.rows_committing = 0
             self._marks.committed(self._committing.marks, taken)
@@ -360,10 +361,17 @@ class Ingest:
         for spool_id in self._marks.open_questions():
             self._ask_again(spool_id)
 
-    def _tell_news(self) -> None:
+    def _tell(self) -> None:
+        """Announce the events of the batch under way."""
         news, self._untold = self._untold, []
         for event in news:
             self._announcements.announce(event)
+
+    def _tell_all(self) -> None:
+        """Announce also those of the next batch: the store is away, and nobody knows for how long."""
+        self._untold += self._news
+        self._news.clear()
+        self._tell()
 
     def _take(self, session: Session, seq: int) -> bool:
         """Whether a record is to be stored: numbered, and not taken before.

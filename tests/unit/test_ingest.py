@@ -44,6 +44,21 @@ class Gate:
         return max((b.marks.get(spool_id, 0) for b in self.batches), default=0)
 
 
+class HangsThenFails(Gate):
+    """Answers its first commit with a failure, once ``fails`` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.fails = asyncio.Event(), asyncio.Event()
+
+    async def commit(self, batch: Batch) -> None:
+        if not self.asked.is_set():
+            self.asked.set()
+            await self.fails.wait()
+            raise Unavailable("store_unavailable", "away", retry_after_s=1.0)
+        await super().commit(batch)
+
+
 @asynccontextmanager
 async def running(world: World) -> AsyncIterator[None]:
     task = asyncio.create_task(world.ingest.run())
@@ -321,6 +336,47 @@ async def test_an_event_is_announced_when_it_can_be_acknowledged() -> None:
         assert [a for a in listener.take() if isinstance(a, Event)] == []
         await world.ingest.flush()
         assert [a.code for a in listener.take() if isinstance(a, Event)] == ["inverter_trip"]
+
+
+async def test_events_of_a_store_that_hangs_and_then_fails_are_announced_once_and_in_order() -> None:
+    gate = HangsThenFails()
+    world = World(journal=gate)
+    events = [replace(alarm(world, EventKind.NOTICE), code=str(n)) for n in range(4)]
+    with world.announcements.listen() as listener:
+        world.ingest.note(events[0])
+        async with running(world):
+            await gate.asked.wait()
+            world.ingest.note(events[1])
+            assert list(listener.take()) == []
+            gate.fails.set()
+            await asyncio.sleep(0)
+            world.ingest.note(events[2])
+            assert list(listener.take()) == events[:3]
+            await world.clock.run_for(2.0)
+            await world.ingest.flush()
+            assert list(listener.take()) == []
+            world.ingest.note(events[3])
+            await world.ingest.flush()
+            assert list(listener.take()) == events[3:]
+
+
+async def test_events_are_announced_in_order_also_if_somebody_else_finds_the_store_away() -> None:
+    gate = Gate()
+    gate.open.clear()
+    world = World(journal=gate)
+    events = [replace(alarm(world, EventKind.NOTICE), code=str(n)) for n in range(3)]
+    with world.announcements.listen() as listener:
+        world.ingest.note(events[0])
+        flushing = asyncio.create_task(world.ingest.flush())
+        await asyncio.sleep(0)
+        world.ingest.note(events[1])
+        world.ingest.missed()
+        world.ingest.note(events[2])
+        assert list(listener.take()) == events
+        gate.open.set()
+        await flushing
+        await world.ingest.flush()
+        assert list(listener.take()) == []
 
 
 async def test_what_the_store_refuses_does_not_take_the_rest_with_it() -> None:

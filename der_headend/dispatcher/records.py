@@ -1,7 +1,7 @@
-"""The dispatches at hand: all that are open, and the last that ended, so that reading one never races with storing it.
+"""The dispatches at hand: all that are open or wait to be stored, and the last that ended.
 
-``install`` is the one way in which a record changes: it is noted, handed over to be stored, announced, and whoever
-waits for it is woken.
+So reading one never races with storing it. ``install`` is the one way in which a record changes: it is noted, handed
+over to be stored, announced, and whoever waits for it is woken.
 """
 
 import asyncio
@@ -211,7 +211,7 @@ class Records:
         self._open.pop(record.id, None)
         at_site.pop(record.id, None)
         self._ended[record.id] = record
-        if len(self._ended) > ENDED_KEPT:
+        while len(self._ended) > ENDED_KEPT and not self._later.holds(next(iter(self._ended))):
             self._ended.popitem(last=False)
 
     def _measured_at_end(self, before: Dispatch, after: Dispatch) -> Dispatch:

@@ -467,6 +467,41 @@ async def test_nothing_is_sent_when_too_many_dispatches_wait_for_the_store(
     assert len(link_of(session).commands) == 1
 
 
+async def test_however_many_end_before_they_are_stored_each_is_found_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("der_headend.dispatcher.records.ENDED_KEPT", 2)
+    world = World()
+    session = await world.connect(gateway())
+    asked = [DispatchRequest(mw=5.0, asset_id=A, id=uuid4()) for _ in range(4)]
+    for each in asked:
+        record = await world.dispatcher.submit(each)
+        world.dispatcher.reported(session, says(world, record.id, State.ACTIVE, {A: 5.0}))
+        world.dispatcher.reported(session, says(world, record.id, State.COMPLETED, {A: 5.0}))
+    assert [(await world.dispatcher.submit(each)).state for each in asked] == [State.COMPLETED] * 4
+    assert len(link_of(session).commands) == 4
+    ended = await world.dispatcher.page(DispatchQuery(limit=10, state=State.COMPLETED))
+    assert {record.id for record in ended.items} == {each.id for each in asked}
+    await world.ingest.flush()
+    await world.dispatcher.cancel((await world.dispatcher.submit(DispatchRequest(mw=5.0, asset_id=D))).id)
+    at_hand = [each.id for each in asked if each.id and world.dispatcher._records.at_hand(each.id)]
+    assert len(at_hand) == 1
+    assert [(await world.dispatcher.submit(each)).state for each in asked] == [State.COMPLETED] * 4
+
+
+async def test_an_id_that_ended_long_ago_while_the_store_is_away_is_not_dispatched_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("der_headend.dispatcher.records.ENDED_KEPT", 2)
+    world = World(journal=Away())
+    asked = [DispatchRequest(mw=5.0, asset_id=A, id=uuid4()) for _ in range(4)]
+    for each in asked:
+        await world.dispatcher.cancel((await world.dispatcher.submit(each)).id)
+    session = await world.connect(gateway())
+    assert [(await world.dispatcher.submit(each)).state for each in asked] == [State.CANCELLED] * 4
+    assert link_of(session).commands == []
+
+
 async def restarted(world: World) -> World:
     """Another headend on the same store, after what was changed has been stored."""
     await world.ingest.flush()

@@ -6,7 +6,7 @@ over to be stored, announced, and whoever waits for it is woken.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,6 +19,7 @@ from der_core.request import HEADEND, OPERATOR
 from der_headend.announcements import Announcements
 from der_headend.cursor import encode_moment
 from der_headend.dispatcher.tally import Tally
+from der_headend.dispatcher.timers import Timers
 from der_headend.fleet import Fleet
 from der_headend.ports import DispatchQuery, DispatchStore, Page, WriteBehind
 from der_headend.timeline import Timeline
@@ -33,7 +34,7 @@ _log = get_logger("der_headend.dispatch")
 
 
 class Records:
-    """Records by id and by site. A changed one is handed to ``later``, to be stored soon."""
+    """Records by id and by site. A changed one is handed to ``later``, to be stored soon; ``timers`` drop what ends."""
 
     def __init__(
         self,
@@ -42,6 +43,7 @@ class Records:
         announcements: Announcements,
         store: DispatchStore,
         later: WriteBehind,
+        timers: Sequence[Timers],
         right_of_way: RightOfWay,
         clock: Clock,
     ) -> None:
@@ -49,6 +51,7 @@ class Records:
         self._announcements = announcements
         self._store = store
         self._later = later
+        self._timers = timers
         self._right_of_way = right_of_way
         self._clock = clock
         self.tally = Tally()
@@ -123,6 +126,9 @@ class Records:
         self._announcements.announce(record)
         if not record.awaits_answer:
             self._right_of_way.end(record.id)
+        if record.state.final:
+            for timers in self._timers:
+                timers.drop(record.id)
         for changed in self._waiting.get(record.id, ()):
             changed.set()
 

@@ -70,11 +70,14 @@ class Dispatcher:
         self._store = store
         self._clock = clock
         self._weighting = weighting
+        self._expiry = Timers(clock=clock, due=self._expire)
+        self._gone = Timers(clock=clock, due=self._give_up)
         self._records = Records(
             fleet=fleet,
             announcements=announcements,
             store=store,
             later=later,
+            timers=(self._expiry, self._gone),
             right_of_way=right_of_way,
             clock=clock,
         )
@@ -82,8 +85,6 @@ class Dispatcher:
         self._later = later
         self._right_of_way = right_of_way
         self._ahead = WriteAhead(journal=journal, later=later)
-        self._expiry = Timers(clock=clock, due=self._expire)
-        self._gone = Timers(clock=clock, due=self._give_up)
         self._stopping = False
         self._locks: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
         self._submitting: set[UUID] = set()

@@ -25,15 +25,14 @@ class Timers:
         at_s = self._clock.monotonic() + after_s
         self._at_s[dispatch_id] = at_s
         heapq.heappush(self._queue, (at_s, dispatch_id))
-        if len(self._queue) > 2 * len(self._at_s) + _SLACK:
-            self._queue = [(at_s, dispatch_id) for dispatch_id, at_s in self._at_s.items()]
-            heapq.heapify(self._queue)
+        self._clear_out()
         if self._queue[0][0] == at_s:
             self._sooner.set()
 
     def drop(self, dispatch_id: UUID) -> None:
         """Forget a dispatch."""
         self._at_s.pop(dispatch_id, None)
+        self._clear_out()
 
     def left_s(self, dispatch_id: UUID) -> float:
         """How long until a dispatch's moment; 0 or less if it has come or there is none."""
@@ -51,3 +50,9 @@ class Timers:
                     self._due(dispatch_id)
             next_s = self._queue[0][0] if self._queue else None
             await wait_until(self._sooner, clock=self._clock, deadline_s=next_s)
+
+    def _clear_out(self) -> None:
+        """Make the queue anew once most of it is moments that do not count any more."""
+        if len(self._queue) > 2 * len(self._at_s) + _SLACK:
+            self._queue = [(at_s, dispatch_id) for dispatch_id, at_s in self._at_s.items()]
+            heapq.heapify(self._queue)

@@ -737,6 +737,23 @@ async def test_a_dispatch_whose_agent_never_comes_back_ends() -> None:
         assert (ended.state, ended.stage.last.reason) == (State.FAILED, "agent_gone_outcome_unknown")
 
 
+async def test_dispatches_that_ended_leave_no_moment_behind_however_long_they_could_have_waited() -> None:
+    world = World()
+    spool = uuid4()
+    for _ in range(300):
+        session = await world.connect(gateway(spool_id=spool))
+        record = await world.dispatcher.submit(DispatchRequest(mw=5.0, asset_id=A, ttl_s=604_800.0))
+        world.dispatcher.reported(session, says(world, record.id, State.ACTIVE, {A: 5.0}))
+        world.sessions.close(session.id, "link lost")
+        held = [holds(record, A, 5.0, world.clock.now())]
+        session = await world.connect(gateway(spool_id=spool, in_force=held))
+        world.dispatcher.reported(session, says(world, record.id, State.COMPLETED, {A: 5.0}))
+        world.sessions.close(session.id, "link lost")
+    for timers in (world.dispatcher._expiry, world.dispatcher._gone):
+        assert not timers._at_s
+        assert len(timers._queue) < 100
+
+
 async def test_an_id_used_again_after_it_was_forgotten_has_one_moment_of_expiry() -> None:
     world = World()
     async with ticking(world):

@@ -173,6 +173,22 @@ def test_every_problem_code_is_explained_and_no_other() -> None:
     assert told | refused <= literals("der_headend", "der_wire", "der_core")
 
 
+def test_every_reason_why_a_record_is_set_aside_is_explained_and_no_other() -> None:
+    told = {
+        code for row in rows(section("protocol.md", "Why a record is set aside")) for code in codes(row[0])
+    }
+    given = {
+        "der_core/telemetry.py": r'return "(\w+)"',
+        "der_wire/frames.py": r'_refuse\(\s*"(\w+)"',
+        "der_headend/intake.py": r'return "(\w+)"',
+        "der_headend/grpc/servicer.py": r'set_aside\(session, seq, "(\w+)"',
+        "der_headend/commits.py": r'set_aside\["(\w+)"',
+    }
+    found = {name: re.findall(given[name], (REPOSITORY / name).read_text("utf-8")) for name in given}
+    assert all(found.values())
+    assert told == {reason for reasons in found.values() for reason in reasons}
+
+
 def test_every_route_is_listed_and_no_other() -> None:
     app = create_app(
         cast("Services", SimpleNamespace(version="0", registry=CollectorRegistry(), right_of_way=None))

@@ -51,8 +51,15 @@ class Alarms:
 
     def acknowledged(self, seen: StoredEvent) -> None:
         """Note that an operator has seen an event, if it is one of the raised."""
-        if self.holds(seen.event.id):
+        if seen.event.id in self._by_id:
             self._by_id[seen.event.id] = seen
+
+    def acknowledge(self, event_id: UUID, at: datetime) -> StoredEvent | None:
+        """As an ``EventStore``, for a raised alarm that the store has not kept."""
+        alarm = self._by_id.get(event_id)
+        if alarm is not None and alarm.acknowledged_at is None:
+            alarm = self._by_id[event_id] = replace(alarm, acknowledged_at=at)
+        return alarm
 
     def places(self, site_id: UUID, code: str) -> Sequence[UUID | None]:
         """Of which assets of a site (``None``: of the site) an alarm of this code is raised."""
@@ -82,10 +89,6 @@ class Alarms:
             )
             for alarm in alarms
         ]
-
-    def holds(self, event_id: UUID) -> bool:
-        """Whether a raised alarm is this event."""
-        return event_id in self._by_id
 
     def page(self, query: EventQuery) -> Page[StoredEvent]:
         """Those of the raised alarms that are asked for, newest first."""

@@ -179,6 +179,7 @@ async def build(settings: HeadendSettings, stop: asyncio.Event) -> Headend | Non
         dispatcher=dispatcher,
         history=TelemetryHistory(store=store.telemetry, fleet=fleet, clock=clock),
         events=store.events,
+        unstored=ingest.holds_event,
         heartbeats=store.heartbeats,
         announcements=announcements,
         right_of_way=right_of_way,

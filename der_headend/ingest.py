@@ -18,7 +18,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from itertools import accumulate
+from itertools import accumulate, chain
 from uuid import UUID, uuid4
 
 from der_core.dispatch import Dispatch
@@ -155,6 +155,10 @@ class Ingest:
     def holds(self, dispatch_id: UUID) -> bool:
         """Whether a dispatch waits to be stored."""
         return dispatch_id in self._batch.dispatches or dispatch_id in self._committing.dispatches
+
+    def holds_event(self, event_id: UUID) -> bool:
+        """Whether an event waits to be stored."""
+        return any(event.id == event_id for event in chain(self._batch.events, self._committing.events))
 
     async def resume(self, spool_id: UUID, *, first_seq: int) -> int:
         """How far a spool is stored, so that its agent goes on after that.
@@ -369,8 +373,7 @@ class Ingest:
 
     def _tell_all(self) -> None:
         """Announce also those of the next batch: the store is away, and nobody knows for how long."""
-        self._untold += self._news
-        self._news.clear()
+        self._untold, self._news = self._untold + self._news, []
         self._tell()
 
     def _take(self, session: Session, seq: int) -> bool:
@@ -392,7 +395,6 @@ class Ingest:
         self._alarms.note(event)
         self._batch.events.append(event)
         self._something.set()
+        self._news.append(event)
         if self.away:
-            self._announcements.announce(event)
-        else:
-            self._news.append(event)
+            self._tell_all()

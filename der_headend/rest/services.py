@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Depends, Request
 from prometheus_client import CollectorRegistry
@@ -35,7 +36,8 @@ class Check:
 class Services:
     """The collaborators of the REST API.
 
-    ``readiness`` is asked by ``/readyz`` and must not block; ``stopping`` ends the open streams.
+    ``unstored`` tells whether an event waits to be stored; ``readiness`` is asked by ``/readyz`` and must not block;
+    ``stopping`` ends the open streams.
     """
 
     fleet: Fleet
@@ -44,6 +46,7 @@ class Services:
     dispatcher: Dispatcher
     history: TelemetryHistory
     events: EventStore
+    unstored: Callable[[UUID], bool]
     heartbeats: HeartbeatStore
     announcements: Announcements
     right_of_way: RightOfWay

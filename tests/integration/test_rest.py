@@ -28,6 +28,7 @@ from der_headend.rest.models.telemetry import Bucket, Sample, SiteBucket
 from der_headend.rest.problems import Problem
 from der_headend.rest.services import Check, Services
 from der_headend.rest.views.live import Live
+from der_headend.store.memory.events import MemoryEvents
 from der_wire.codec import encode_frame, state_signals
 from kit import records
 from kit.headend import OTHER_SITE, SITE, A, B, C, D, World, gateway, link_of, says
@@ -656,6 +657,22 @@ async def test_alarm_that_is_not_stored_yet_can_be_acknowledged_later(
     assert refused.headers["Retry-After"] == "1"
     await world.ingest.flush()
     assert one(Event, await client.post(f"/events/{trip.id}/ack"))["acknowledged_at"] is not None
+
+
+async def test_alarm_that_stands_for_longer_than_the_store_keeps_it_can_be_acknowledged(world: World) -> None:
+    world.store.events = MemoryEvents(kept=1)
+    session = await world.connect(gateway())
+    trip = records.event(0, kind=EventKind.RAISED, code="trip")
+    world.ingest.event(session, 1, trip)
+    world.ingest.event(session, 2, records.event(1))
+    await world.ingest.flush()
+    async with client_of(create_app(services_of(world))) as client:
+        assert str(trip.id) not in [event["id"] for event in many(Event, await client.get("/events"))]
+        first = one(Event, await client.post(f"/events/{trip.id}/ack"))
+        world.clock.advance(9)
+        assert one(Event, await client.post(f"/events/{trip.id}/ack")) == first
+        assert first["acknowledged_at"] == "2026-06-01T12:00:00.000000Z"
+        assert many(Event, await client.get("/events?active=true")) == [first]
 
 
 async def test_heartbeats_of_the_agent_that_serves_an_asset(client: httpx.AsyncClient, world: World) -> None:

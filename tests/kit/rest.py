@@ -29,6 +29,7 @@ def services_of(world: World, checks: Sequence[Check] = READY) -> Services:
         dispatcher=world.dispatcher,
         history=TelemetryHistory(fleet=world.fleet, store=world.store.telemetry, clock=world.clock),
         events=world.store.events,
+        unstored=world.ingest.holds_event,
         heartbeats=world.store.heartbeats,
         announcements=world.announcements,
         right_of_way=world.right_of_way,

@@ -76,12 +76,13 @@ async def asset_events(
 @router.post("/{event_id}/ack", response_model=Event, responses=documented(404, 422, 503))
 async def acknowledge_event(services: Provided, event_id: EventId) -> JSONResponse:
     """Note that an operator has seen an event; a second time changes nothing."""
-    record = await services.events.acknowledge(event_id, services.clock.now())
+    if services.unstored(event_id):
+        raise Unavailable(
+            "event_not_stored_yet", "this event is not stored yet; try again", retry_after_s=1.0
+        )
+    now = services.clock.now()
+    record = await services.events.acknowledge(event_id, now) or services.alarms.acknowledge(event_id, now)
     if record is None:
-        if services.alarms.holds(event_id):
-            raise Unavailable(
-                "event_not_stored_yet", "this alarm is not stored yet; try again", retry_after_s=1.0
-            )
         raise NotFound("unknown_event", f"no event {event_id}; GET /events lists them", field="event_id")
     services.alarms.acknowledged(record)
     return reply(records.stored_event(record))

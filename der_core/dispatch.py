@@ -19,6 +19,9 @@ from uuid import UUID
 from der_core.allocation import TOLERANCE_MW, Share, Split, Weighting
 from der_core.lifecycle import FINAL_STATES, Stage, State, Transition, advance, submit
 
+ADOPTED = "adopted_from_agent"
+"""Why a dispatch is queued that a headend learns of from the agents that have it in force."""
+
 
 class Target(StrEnum):
     """Whether a dispatch is meant for one asset or for a site."""
@@ -213,6 +216,11 @@ class Dispatch:
     def split_open(self) -> bool:
         """Whether it is a site's, and how it is split is not known yet."""
         return self.target is Target.SITE and all(a.mw is None for a in self.allocations)
+
+    @property
+    def adopted(self) -> bool:
+        """Whether all that is known of it comes from its agents: the headend that made it has lost its records."""
+        return any(t.reason == ADOPTED for t in self.stage.transitions)
 
     @property
     def awaits_answer(self) -> bool:

@@ -4,12 +4,14 @@ Pure: given what the agent says is in force and what the headend has on record, 
 what the agent must drop because nobody stands behind it.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from der_core.dispatch import (
+    ADOPTED,
     Allocation,
     AllocationReport,
     Dispatch,
@@ -71,8 +73,9 @@ def reconcile(
     for dispatch_id, parts in _by_dispatch(in_force).items():
         record = known.get(dispatch_id)
         if record is None:
-            changed[dispatch_id] = _adopted(parts, session, now)
-            continue
+            record = _adopted(parts, session, now)
+        elif record.adopted and not record.state.final:
+            record = _with_more(record, parts, session, now)
         still_open = {p.asset_id for p in record.allocations if not p.state.final}
         if over := [h.asset_id for h in parts if h.asset_id not in still_open]:
             orphans[dispatch_id] = over
@@ -138,17 +141,21 @@ def _without_the_lost(
 
 
 def _adopted(parts: Sequence[InForce], session: SessionRecord, now: datetime) -> Dispatch:
-    """A record of a dispatch that only the agent knows: this headend has lost its memory, the agent has not."""
+    """A record of a dispatch that only the agent knows: this headend has lost its memory, the agent has not.
+
+    Of a site's dispatch that a headend had split, an agent knows no more than its own shares.
+    """
     first = parts[0]
+    of_asset = len(parts) == 1 and not first.site_wide
     since = min(first.active_since, now)
     by = f"agent {session.agent_id}"
     allocations, stage = new_allocations({h.asset_id: 0.0 for h in parts}, since, by)
     record = Dispatch(
         id=first.dispatch_id,
-        target=Target.SITE if first.site_wide else Target.ASSET,
-        asset_id=None if first.site_wide else first.asset_id,
+        target=Target.ASSET if of_asset else Target.SITE,
+        asset_id=first.asset_id if of_asset else None,
         site_id=session.site_id,
-        requested_mw=first.requested_mw,
+        requested_mw=first.requested_mw if first.site_wide else math.fsum(h.requested_mw for h in parts),
         duration_s=first.duration_s,
         ttl_s=0.0,
         submitted_at=since,
@@ -157,8 +164,22 @@ def _adopted(parts: Sequence[InForce], session: SessionRecord, now: datetime) ->
         allocations=tuple(replace(a, capacity_mwhr=None) for a in allocations),
         warnings=("adopted from its agent: this headend has no record of how it came about",),
     )
-    return record.moved(Transition(State.QUEUED, since, by, "adopted_from_agent")).reported(
-        _as_report(first.dispatch_id, parts, now), agent_id=session.agent_id
+    return record.moved(Transition(State.QUEUED, since, by, ADOPTED))
+
+
+def _with_more(record: Dispatch, parts: Sequence[InForce], session: SessionRecord, now: datetime) -> Dispatch:
+    """An adopted record with the parts that another of its agents has besides, or the same one has by now."""
+    had = {part.asset_id for part in record.allocations}
+    lacking = [h for h in parts if h.asset_id not in had]
+    if not lacking:
+        return record
+    more = _adopted(lacking, session, now)
+    return replace(
+        record,
+        target=Target.SITE,
+        asset_id=None,
+        requested_mw=record.requested_mw + (0.0 if lacking[0].site_wide else more.requested_mw),
+        allocations=tuple(sorted((*record.allocations, *more.allocations), key=lambda part: part.asset_id)),
     )
 
 

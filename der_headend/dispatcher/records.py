@@ -221,11 +221,12 @@ class Records:
             self._ended.popitem(last=False)
 
     def _measured_at_end(self, before: Dispatch, after: Dispatch) -> Dispatch:
+        was = {part.asset_id: part for part in before.allocations}
         return replace(
             after,
             allocations=tuple(
-                self._measured(was, part) if part.state.final else part
-                for was, part in zip(before.allocations, after.allocations, strict=True)
+                self._measured(was.get(part.asset_id, part), part) if part.state.final else part
+                for part in after.allocations
             ),
         )
 

@@ -1,6 +1,7 @@
 """What every ``DispatchStore`` must do."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
@@ -36,6 +37,14 @@ async def test_newest_record_of_a_dispatch_counts(stores: Stores) -> None:
     await put(stores, records.ended(record))
     assert await stores.dispatches.get(record.id) == records.ended(record)
     assert await ids(stores, DispatchQuery(limit=10)) == [record.id]
+
+
+async def test_a_record_that_gained_a_part_is_stored_as_it_is_now(stores: Stores) -> None:
+    of_b = records.dispatch(0, assets=(B,))
+    await put(stores, of_b)
+    of_site = replace(records.dispatch(0, assets=(A, B), target=Target.SITE), id=of_b.id, requested_mw=7.0)
+    await put(stores, of_site)
+    assert await stores.dispatches.get(of_b.id) == of_site
 
 
 async def test_unfinished_ones_come_oldest_first(stores: Stores) -> None:

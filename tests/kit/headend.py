@@ -1,6 +1,8 @@
 """A headend's inner parts in virtual time: all real but the links, which note what they are told."""
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
@@ -213,6 +215,32 @@ class World:
             },
         )
         self.fleet.apply([rows], [np.zeros(len(slots), np.int64)])
+
+
+@asynccontextmanager
+async def ticking(world: World) -> AsyncIterator[None]:
+    """The dispatcher's deadlines run."""
+    task = asyncio.create_task(world.dispatcher.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def restarted(world: World) -> World:
+    """Another headend on the same store, after what was changed has been stored."""
+    await world.ingest.flush()
+    return await killed(world)
+
+
+async def killed(world: World) -> World:
+    """Another headend on the same store, which has only what was stored by now."""
+    after = World(store=world.store)
+    after.clock.advance(world.clock.monotonic() - after.clock.monotonic())
+    after.sessions.restore(session.record for session in world.sessions.live.values())
+    after.dispatcher.restore(await world.store.dispatches.unfinished())
+    return after
 
 
 def link_of(session: Session) -> NotingLink:

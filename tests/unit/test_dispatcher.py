@@ -2,8 +2,6 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from uuid import UUID, uuid4
 
 import pytest
@@ -14,18 +12,23 @@ from der_core.lifecycle import State
 from der_core.request import DispatchRequest
 from der_headend.ports import Batch, DispatchQuery, Journal
 from der_headend.store.memory import MemoryStore
-from kit.headend import OTHER_SITE, SITE, A, B, C, D, NotingLink, World, gateway, holds, link_of, says
-
-
-@asynccontextmanager
-async def ticking(world: World) -> AsyncIterator[None]:
-    """The dispatcher's deadlines run."""
-    task = asyncio.create_task(world.dispatcher.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+from kit.headend import (
+    OTHER_SITE,
+    SITE,
+    A,
+    B,
+    C,
+    D,
+    NotingLink,
+    World,
+    gateway,
+    holds,
+    killed,
+    link_of,
+    restarted,
+    says,
+    ticking,
+)
 
 
 def states(record: Dispatch) -> list[State]:
@@ -261,20 +264,6 @@ async def test_hazard_what_the_edge_has_in_force_wins_over_the_record() -> None:
     assert now.allocations[0].applied_mw == 5.0
 
 
-async def test_what_only_the_agent_knows_is_adopted() -> None:
-    """The headend was restarted without a database."""
-    lost, world = World(), World()
-    record = await lost.dispatcher.submit(DispatchRequest(mw=12.0, site_id=SITE, duration_s=600.0))
-    since = world.clock.now()
-    parts = [holds(record, A, 7.2, since, 590.0), holds(record, B, 2.4, since, 590.0)]
-    session = await world.connect(gateway(in_force=parts))
-    adopted = await world.dispatcher.get(record.id)
-    assert (adopted.state, adopted.requested_mw, adopted.duration_s) == (State.ACTIVE, 12.0, 600.0)
-    assert [(p.asset_id, p.mw) for p in adopted.allocations] == [(A, 7.2), (B, 2.4)]
-    world.dispatcher.reported(session, says(world, record.id, State.COMPLETED, {A: 7.2, B: 2.4}))
-    assert (await world.dispatcher.get(record.id)).state is State.COMPLETED
-
-
 async def test_what_the_headend_has_ended_meanwhile_is_taken_back_from_the_agent() -> None:
     world = World()
     async with ticking(world):
@@ -500,21 +489,6 @@ async def test_an_id_that_ended_long_ago_while_the_store_is_away_is_not_dispatch
     session = await world.connect(gateway())
     assert [(await world.dispatcher.submit(each)).state for each in asked] == [State.CANCELLED] * 4
     assert link_of(session).commands == []
-
-
-async def restarted(world: World) -> World:
-    """Another headend on the same store, after what was changed has been stored."""
-    await world.ingest.flush()
-    return await killed(world)
-
-
-async def killed(world: World) -> World:
-    """Another headend on the same store, which has only what was stored by now."""
-    after = World(store=world.store)
-    after.clock.advance(world.clock.monotonic() - after.clock.monotonic())
-    after.sessions.restore(session.record for session in world.sessions.live.values())
-    after.dispatcher.restore(await world.store.dispatches.unfinished())
-    return after
 
 
 async def test_a_restarted_headend_takes_up_what_waits_and_lets_expire_what_is_late() -> None:

@@ -19,7 +19,8 @@ from unnest(
 )
 order by id
 on conflict (id) do update
-set state = excluded.state, ended = excluded.ended, unserved_mw = excluded.unserved_mw,
+set target = excluded.target, asset_id = excluded.asset_id, requested_mw = excluded.requested_mw,
+    state = excluded.state, ended = excluded.ended, unserved_mw = excluded.unserved_mw,
     cancel_requested_at = coalesce(excluded.cancel_requested_at, dispatches.cancel_requested_at),
     warnings = excluded.warnings, transitions = excluded.transitions, steps = excluded.steps
 where dispatches.steps <= excluded.steps

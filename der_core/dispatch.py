@@ -56,6 +56,11 @@ class Allocation:
         return self.stage.state
 
     @property
+    def never_sent(self) -> bool:
+        """Whether it is certain that no agent has it: what was sent once may be in force, whatever came after."""
+        return self.stage.at(State.SENT) is None
+
+    @property
     def came_to_nothing(self) -> bool:
         """Whether it ended without ever having been active."""
         return self.state.final and self.stage.at(State.ACTIVE) is None

@@ -100,8 +100,10 @@ class Handover:
                 agents |= dict.fromkeys(command.asset_ids, session.agent_id)
             else:
                 refused |= dict.fromkeys(command.asset_ids, "agent_busy")
+        never_sent = {part.asset_id for part in record.allocations if part.never_sent}
         for reason, asset_ids in _by_value(refused).items():
-            record = record.moved(Transition(State.REJECTED, now, HEADEND, reason), asset_ids)
+            rejected = Transition(State.REJECTED, now, HEADEND, reason)
+            record = record.moved(rejected, never_sent.intersection(asset_ids))
         record = record.moved(Transition(State.SENT, now, HEADEND), agents, agents=agents)
         self._records.install(record)
 
@@ -117,12 +119,19 @@ class Handover:
                 session.link.cancel(Cancellation(dispatch_id, tuple(asset_ids)))
 
     def _deliver_or_wait(self, record: Dispatch) -> None:
-        """Hand over what waits; a site's split first waits a little for the rest of the site's agents."""
-        queued = [part.asset_id for part in record.allocations if part.state is State.QUEUED]
-        served = [asset_id for asset_id in queued if self._sessions.ready(asset_id) is not None]
-        if len(served) == len(queued) or not record.split_open:
+        """Hand over what waits; a site's split first waits for the rest of the site's agents.
+
+        Only a little, unless one that is away may have a share of a split that was made and is not on record.
+        """
+        queued = [part for part in record.allocations if part.state is State.QUEUED]
+        away = [part for part in queued if self._sessions.ready(part.asset_id) is None]
+        if not away or not record.split_open:
             self.deliver(record.id)
-        elif served and self._patience.left_s(record.id) <= 0:
+        elif (
+            len(away) < len(queued)
+            and all(part.never_sent for part in away)
+            and self._patience.left_s(record.id) <= 0
+        ):
             self._patience.start(record.id, PATIENCE_S)
 
     async def _again(self) -> None:

@@ -87,13 +87,13 @@ def plan_delivery(
     """Who gets which command for the parts that are queued; empty while no agent is there.
 
     A site that one agent serves is split by that agent. Where several do, the headend splits, with the same function,
-    and each gets its share as a command of its own; a share made before a link was lost is sent again as it is.
+    and each gets its share as a command of its own. A share made before a link was lost is sent again as it is, when
+    its own agent is back.
     """
     queued = [part for part in record.allocations if part.state is State.QUEUED]
     served = {p.asset_id: s for p in queued if (s := sessions.ready(p.asset_id)) is not None}
     if not served:
         return Delivery()
-    refused = tuple((p.asset_id, "agent_offline") for p in queued if p.asset_id not in served)
 
     def command(asset_ids: Iterable[UUID], mw: float, *, site_wide: bool) -> Command:
         return Command(
@@ -111,22 +111,24 @@ def plan_delivery(
         ((asset_id, session),) = served.items()
         allowed = fleet.inventory.assets[asset_id].clamp(record.requested_mw)
         return Delivery(((session, command([asset_id], allowed, site_wide=False)),))
-    shares = {p.asset_id: p.mw for p in queued if p.mw is not None}
-    if not shares and len({session.id for session in served.values()}) == 1:
+
+    def one_by_one(shares: Iterable[tuple[UUID, float | None]]) -> tuple[tuple[Session, Command], ...]:
+        return tuple(
+            (served[asset_id], command([asset_id], mw, site_wide=False))
+            for asset_id, mw in shares
+            if mw is not None and asset_id in served
+        )
+
+    if not record.split_open:
+        return Delivery(one_by_one((part.asset_id, part.mw) for part in queued))
+    refused = tuple((p.asset_id, "agent_offline") for p in queued if p.asset_id not in served)
+    if len({session.id for session in served.values()}) == 1:
         session = next(iter(served.values()))
         return Delivery(((session, command(served, record.requested_mw, site_wide=True)),), refused)
-    made = None
-    if not shares:
-        chosen, offline = online(fleet.inventory.those(served), fleet=fleet, sessions=sessions)
-        refused += offline
-        made = split(record.requested_mw, _candidates(chosen, fleet), weighting=weighting)
-        shares = {share.asset_id: share.mw for share in made.shares}
-    commands = tuple(
-        (served[asset_id], command([asset_id], mw, site_wide=False))
-        for asset_id, mw in shares.items()
-        if asset_id in served
-    )
-    return Delivery(commands, refused, made)
+    chosen, offline = online(fleet.inventory.those(served), fleet=fleet, sessions=sessions)
+    made = split(record.requested_mw, _candidates(chosen, fleet), weighting=weighting)
+    commands = one_by_one((share.asset_id, share.mw) for share in made.shares)
+    return Delivery(commands, refused + offline, made)
 
 
 def _candidates(assets: Assets, fleet: Fleet) -> list[Candidate]:

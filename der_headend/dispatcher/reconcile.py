@@ -104,7 +104,7 @@ def _latest(records: Iterable[Dispatch]) -> Mapping[UUID, UUID]:
         part.asset_id: record.id
         for record in records
         for part in record.allocations
-        if not part.state.final and part.stage.at(State.SENT) is not None
+        if not part.state.final and not part.never_sent
     }
 
 
@@ -121,9 +121,9 @@ def _without_the_lost(
     lost: dict[tuple[State, str], list[UUID]] = {}
     theirs = frozenset(session.asset_ids)
     for part in record.allocations:
-        if part.state.final or part.asset_id not in theirs or (record.id, part.asset_id) in held:
+        if part.state.final or part.never_sent or part.asset_id not in theirs:
             continue
-        if part.stage.at(State.SENT) is None:
+        if (record.id, part.asset_id) in held:
             continue
         if part.agent_id != session.agent_id:
             lost.setdefault((State.FAILED, "agent_replaced"), []).append(part.asset_id)

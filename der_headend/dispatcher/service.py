@@ -322,8 +322,8 @@ class Dispatcher:
             return
         now = self._clock.now()
         unanswered = [p for p in record.allocations if p.state in (State.QUEUED, State.SENT)]
-        never_sent = [p.asset_id for p in unanswered if p.stage.at(State.SENT) is None]
-        maybe_applied = [p.asset_id for p in unanswered if p.stage.at(State.SENT) is not None]
+        never_sent = [p.asset_id for p in unanswered if p.never_sent]
+        maybe_applied = [p.asset_id for p in unanswered if not p.never_sent]
         self._records.install(
             record.moved(Transition(State.EXPIRED, now, HEADEND, "ttl_over"), never_sent).moved(
                 Transition(State.FAILED, now, HEADEND, "no_answer_within_ttl"), maybe_applied

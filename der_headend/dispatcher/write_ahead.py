@@ -63,6 +63,6 @@ def _as_sent(record: Dispatch, agents: Agents, now: datetime) -> Dispatch:
     going = [
         part.asset_id
         for part in record.allocations
-        if part.asset_id in agents and part.state is State.QUEUED and part.stage.at(State.SENT) is None
+        if part.asset_id in agents and part.state is State.QUEUED and part.never_sent
     ]
     return record.moved(Transition(State.SENT, now, HEADEND), going, agents=agents) if going else record

@@ -1,0 +1,104 @@
+"""What waits goes to its agents as they come back: what has been sent before, and what never was."""
+
+from uuid import UUID, uuid4
+
+from der_core.dispatch import Dispatch
+from der_core.lifecycle import State
+from der_core.request import DispatchRequest
+from der_headend.agents import Session
+from kit.headend import SITE, A, B, C, NotingLink, World, gateway, holds, killed, link_of, restarted, ticking
+
+SPOOLS = {A: UUID(int=1), B: UUID(int=2), C: UUID(int=3)}
+
+
+async def come(world: World, asset_id: UUID, *, has: Dispatch | None = None, mw: float = 0.0) -> Session:
+    """The agent of one asset connects, ``has`` in force there at ``mw``."""
+    held = () if has is None else [holds(has, asset_id, mw, world.clock.now())]
+    registration = gateway(asset_id, agent_id=str(asset_id), spool_id=SPOOLS[asset_id], in_force=held)
+    session = await world.connect(registration)
+    world.show({asset_id: 0.0})
+    return session
+
+
+def told(session: Session) -> list[tuple[tuple[UUID, ...], float]]:
+    return [(command.asset_ids, command.mw) for command in link_of(session).commands]
+
+
+async def part_of(world: World, record: Dispatch, asset_id: UUID) -> tuple[State, str | None]:
+    part = (await world.dispatcher.get(record.id)).allocation(asset_id)
+    assert part is not None
+    return part.state, part.reason
+
+
+async def test_shares_that_were_sent_wait_for_their_own_agents_after_all_links_were_lost() -> None:
+    world = World()
+    sessions = [await come(world, asset_id) for asset_id in (A, B, C)]
+    record = await world.dispatcher.submit(DispatchRequest(mw=12.0, site_id=SITE))
+    for session in sessions:
+        world.sessions.close(session.id, "link lost")
+    assert told(await come(world, A)) == [((A,), 7.2)]
+    assert await part_of(world, record, B) == (State.QUEUED, "link_lost")
+    assert told(await come(world, B)) == [((B,), 2.4)]
+    assert told(await come(world, C)) == [((C,), 2.4)]
+
+
+async def test_shares_that_were_sent_wait_for_their_own_agents_after_a_restart_of_the_headend() -> None:
+    world = World()
+    for asset_id in (A, B, C):
+        await come(world, asset_id)
+    record = await world.dispatcher.submit(DispatchRequest(mw=12.0, site_id=SITE, ttl_s=10.0))
+    after = await restarted(world)
+    async with ticking(after):
+        assert told(await come(after, A)) == [((A,), 7.2)]
+        assert await part_of(after, record, B) == (State.QUEUED, "headend_restarted")
+        assert told(await come(after, B)) == [((B,), 2.4)]
+        await after.clock.run_for(10.1)
+        assert await part_of(after, record, C) == (State.FAILED, "no_answer_within_ttl")
+
+
+async def test_what_was_sent_is_not_rejected_when_it_can_not_be_sent_again() -> None:
+    """It may have been applied."""
+    world = World()
+    async with ticking(world):
+        spool = uuid4()
+        session = await world.connect(gateway(spool_id=spool))
+        record = await world.dispatcher.submit(DispatchRequest(mw=5.0, asset_id=A, ttl_s=10.0))
+        world.sessions.close(session.id, "link lost")
+        await world.connect(gateway(spool_id=spool), NotingLink(room=0))
+        assert await part_of(world, record, A) == (State.QUEUED, "link_lost")
+        await world.clock.run_for(10.1)
+        assert await part_of(world, record, A) == (State.FAILED, "no_answer_within_ttl")
+
+
+async def test_nobody_gets_the_whole_of_a_split_of_which_another_has_its_share() -> None:
+    """The headend was killed when the shares were on their way and not on record yet."""
+    world = World()
+    for asset_id in (A, B, C):
+        await come(world, asset_id)
+    record = await world.dispatcher.submit(DispatchRequest(mw=12.0, site_id=SITE))
+    after = await killed(world)
+    await come(after, A, has=record, mw=7.2)
+    assert told(await come(after, B)) == []
+    assert told(await come(after, C, has=record, mw=2.4)) == []
+    assert [state for state, _ in [await part_of(after, record, i) for i in (A, B, C)]] == [
+        State.ACTIVE,
+        State.QUEUED,
+        State.ACTIVE,
+    ]
+
+
+async def test_a_split_that_may_be_in_force_is_made_again_when_all_its_agents_have_said_that_it_is_not() -> (
+    None
+):
+    world = World()
+    for asset_id in (A, B, C):
+        await come(world, asset_id)
+    await world.dispatcher.submit(DispatchRequest(mw=12.0, site_id=SITE))
+    after = await killed(world)
+    async with ticking(after):
+        sessions = [await come(after, B), await come(after, C)]
+        await after.clock.run_for(5.0)
+        assert [told(session) for session in sessions] == [[], []]
+        after.show({A: 0.0})
+        sessions.append(await come(after, A))
+        assert [told(session) for session in sessions] == [[((B,), 2.4)], [((C,), 2.4)], [((A,), 7.2)]]

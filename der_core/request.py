@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from der_core.allocation import Candidate, split
+from der_core.allocation import TOLERANCE_MW, Candidate, split
 from der_core.assets import Asset, Assets, Inventory, Limits
 from der_core.dispatch import Dispatch, Target, new_allocations
 from der_core.errors import Conflict, Rejected
@@ -124,8 +124,10 @@ def new_dispatch(request: DispatchRequest, meant: Aim, *, dispatch_id: UUID, now
     return record.moved(Transition(State.QUEUED, now, HEADEND))
 
 
-def same_request(record: Dispatch, request: DispatchRequest) -> bool:
-    """Whether a repeated request asks for what the record already is."""
+def same_request(record: Dispatch, request: DispatchRequest, meant: Aim) -> bool:
+    """Whether a repeated request, which means ``meant``, asks for what the record already is."""
+    if record.adopted:
+        return _same_as_adopted(record, request, meant)
     site_matters = record.target is Target.SITE
     return (
         record.requested_mw == request.mw
@@ -134,6 +136,20 @@ def same_request(record: Dispatch, request: DispatchRequest) -> bool:
         and record.duration_s == request.duration_s
         and record.ttl_s == _ttl_s(request)
     )
+
+
+def _same_as_adopted(record: Dispatch, request: DispatchRequest, meant: Aim) -> bool:
+    """As far as agents know: nothing of a time to live, and of the power what they were told."""
+    if record.site_id != meant.site_id or record.duration_s != request.duration_s:
+        return False
+    if meant.target is Target.ASSET:
+        told_mw = meant.assets[0].clamp(request.mw)
+        return record.asset_id == meant.asset_id and record.requested_mw == told_mw
+    if record.target is Target.SITE and len({part.agent_id for part in record.allocations}) == 1:
+        return record.requested_mw == request.mw
+    # Shares of a split, which may not be all.
+    least_mw, most_mw = sorted((0.0, request.mw))
+    return least_mw - TOLERANCE_MW <= record.requested_mw <= most_mw + TOLERANCE_MW
 
 
 def _ttl_s(request: DispatchRequest) -> float:

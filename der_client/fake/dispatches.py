@@ -46,7 +46,7 @@ class Dispatches:
         meant = aim(request, self._plant.inventory)
         dispatch_id = request.id or uuid4()
         if (known := self.records.get(dispatch_id)) is not None:
-            if not same_request(known, request):
+            if not same_request(known, request, meant):
                 detail = f"dispatch {known.id} exists and asks for something else; use another id"
                 raise Conflict("id_in_use", detail, field="id")
             return known

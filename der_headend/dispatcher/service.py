@@ -25,7 +25,7 @@ from der_core.allocation import Weighting
 from der_core.dispatch import Dispatch, DispatchReport
 from der_core.errors import Conflict, NotFound, Unavailable
 from der_core.lifecycle import State, Transition
-from der_core.request import HEADEND, DispatchRequest, aim, new_dispatch, same_request
+from der_core.request import HEADEND, Aim, DispatchRequest, aim, new_dispatch, same_request
 from der_headend.agents import Session
 from der_headend.announcements import Announcements
 from der_headend.dispatcher import planning, reconcile
@@ -114,7 +114,7 @@ class Dispatcher:
         dispatch_id = request.id or uuid4()
         async with self._lock(meant.site_id):
             if known := await self._records.known(request.id):
-                return self._repeated(known, request)
+                return self._repeated(known, request, meant)
             if dispatch_id in self._submitting:
                 raise Conflict(
                     "id_in_use", f"dispatch {dispatch_id} is being submitted for another site", field="id"
@@ -348,8 +348,8 @@ class Dispatcher:
             )
         return False
 
-    def _repeated(self, known: Dispatch, request: DispatchRequest) -> Dispatch:
-        if not same_request(known, request):
+    def _repeated(self, known: Dispatch, request: DispatchRequest, meant: Aim) -> Dispatch:
+        if not same_request(known, request, meant):
             raise Conflict(
                 "id_in_use",
                 f"dispatch {known.id} exists and asks for something else; use another id",

@@ -1,14 +1,16 @@
 """What a headend without its records takes up of dispatches that only their agents know."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
 
 from der_core.dispatch import InForce, Target
+from der_core.errors import Conflict
 from der_core.lifecycle import State
 from der_core.request import DispatchRequest
-from kit.headend import SITE, A, B, C, World, gateway, holds, link_of, says
+from kit.headend import OTHER_SITE, SITE, A, B, C, World, gateway, holds, link_of, says
 
 
 def share_of(dispatch_id: UUID, asset_id: UUID, mw: float) -> InForce:
@@ -119,3 +121,53 @@ async def test_what_an_agent_has_of_a_dispatch_that_was_made_for_another_asset_a
     world.dispatcher.reported(session_a, says(world, record.id, State.ACTIVE, {A: 5.0}))
     session_b = await world.connect(gateway(B, agent_id="b", in_force=[share_of(record.id, B, 2.4)]))
     assert [(c.dispatch_id, c.asset_ids) for c in link_of(session_b).cancellations] == [(record.id, (B,))]
+
+
+async def test_the_request_of_an_adopted_dispatch_again_is_the_same_record() -> None:
+    """Its time to live nobody knows any more, nor what the headend had clamped."""
+    lost, world = World(), World()
+    asked = DispatchRequest(mw=90.0, asset_id=A, duration_s=600.0, ttl_s=30.0, id=uuid4())
+    session = await lost.connect(gateway())
+    record = await lost.dispatcher.submit(asked)
+    told_mw = link_of(session).commands[0].mw
+    held = replace(holds(record, A, told_mw, world.clock.now(), 590.0), requested_mw=told_mw)
+    await world.connect(gateway(in_force=[held]))
+    again = await world.dispatcher.submit(asked)
+    assert (again.id, again.state, again.requested_mw) == (record.id, State.ACTIVE, 60.0)
+    for other in (
+        replace(asked, mw=50.0),
+        replace(asked, mw=-90.0),
+        replace(asked, asset_id=B),
+        replace(asked, duration_s=None),
+    ):
+        with pytest.raises(Conflict, match="asks for something else"):
+            await world.dispatcher.submit(other)
+
+
+async def test_the_request_of_a_site_again_is_the_dispatch_that_its_gateway_has() -> None:
+    lost, world = World(), World()
+    asked = DispatchRequest(mw=12.0, site_id=SITE, ttl_s=30.0, id=uuid4())
+    record = await lost.dispatcher.submit(asked)
+    held = [holds(record, asset_id, mw, world.clock.now()) for asset_id, mw in ((A, 7.2), (B, 2.4))]
+    await world.connect(gateway(in_force=held))
+    assert (await world.dispatcher.submit(asked)).state is State.ACTIVE
+    for other in (replace(asked, mw=13.0), replace(asked, site_id=None, asset_id=A)):
+        with pytest.raises(Conflict, match="asks for something else"):
+            await world.dispatcher.submit(other)
+
+
+@pytest.mark.parametrize("shares", [{A: 60.0}, {A: 60.0, B: 20.0, C: 20.0}])
+async def test_the_request_of_a_site_again_is_the_dispatch_of_which_shares_were_adopted(
+    shares: dict[UUID, float],
+) -> None:
+    """The whole of it, 150 MW, no agent was told."""
+    world = World()
+    asked = DispatchRequest(mw=150.0, site_id=SITE, id=uuid4())
+    assert asked.id is not None
+    for asset_id, mw in shares.items():
+        share = share_of(asked.id, asset_id, mw)
+        await world.connect(gateway(asset_id, agent_id=str(asset_id), in_force=[share]))
+    assert (await world.dispatcher.submit(asked)).state is State.ACTIVE
+    for other in (replace(asked, mw=50.0), replace(asked, mw=-150.0), replace(asked, site_id=OTHER_SITE)):
+        with pytest.raises(Conflict, match="asks for something else"):
+            await world.dispatcher.submit(other)

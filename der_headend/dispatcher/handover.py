@@ -24,7 +24,10 @@ from der_runtime.right_of_way import RightOfWay
 from der_runtime.split_log import log_split
 
 PATIENCE_S = 3.0
-"""How long a site's waiting dispatch, once one of its agents is back, waits for the others before it is split."""
+"""How long a site's waiting dispatch, once one of its agents is back, waits for the others before it is split.
+
+Half of the time it has left if that is less, so that it does not expire meanwhile.
+"""
 HAND_OVER_AGAIN_S = 2.0
 
 
@@ -132,7 +135,7 @@ class Handover:
             and all(part.never_sent for part in away)
             and self._patience.left_s(record.id) <= 0
         ):
-            self._patience.start(record.id, PATIENCE_S)
+            self._patience.start(record.id, min(PATIENCE_S, self._expiry.left_s(record.id) / 2))
 
     async def _again(self) -> None:
         """Try again what could not be recorded, every few seconds; a try that is missed is not made up for."""

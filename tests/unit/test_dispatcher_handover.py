@@ -102,3 +102,15 @@ async def test_a_split_that_may_be_in_force_is_made_again_when_all_its_agents_ha
         after.show({A: 0.0})
         sessions.append(await come(after, A))
         assert [told(session) for session in sessions] == [[((B,), 2.4)], [((C,), 2.4)], [((A,), 7.2)]]
+
+
+async def test_a_sites_dispatch_that_is_about_to_expire_does_not_wait_for_the_rest_of_its_agents() -> None:
+    world = World()
+    async with ticking(world):
+        record = await world.dispatcher.submit(DispatchRequest(mw=12.0, site_id=SITE, ttl_s=10.0))
+        await world.clock.run_for(8.0)
+        session = await come(world, A)
+        assert told(session) == []
+        await world.clock.run_for(1.1)
+        assert told(session) == [((A,), 12.0)]
+        assert await part_of(world, record, B) == (State.REJECTED, "agent_offline")

@@ -1,7 +1,7 @@
 """Handing what waits to the agents: setpoints and cancels onto their links, as soon as it may be and no more than once.
 
-What was never sent goes only if that it is sent is on record (``write_ahead``); else the site is held back and tried
-again every few seconds. A site's split waits a little for the rest of the site's agents.
+What was never sent goes only if that it is sent is on record (``write_ahead``); else it is held back and tried again
+every few seconds. A site's split waits a little for the rest of the site's agents.
 """
 
 import asyncio
@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from uuid import UUID
 
 from der_core.allocation import Weighting
-from der_core.dispatch import Dispatch
 from der_core.lifecycle import State, Transition
 from der_core.request import HEADEND
+from der_headend.agents import Session
 from der_headend.dispatcher import planning
 from der_headend.dispatcher.records import Records
 from der_headend.dispatcher.timers import Timers
@@ -67,21 +67,40 @@ class Handover:
         """Of those assets that may be commanded now, the agent that serves them."""
         return {i: session.agent_id for i in asset_ids if (session := self._sessions.ready(i)) is not None}
 
-    def hand_over(self, site_id: UUID, *, recorded: bool) -> None:
-        """Deliver what waits at a site; what was never sent only if that is ``recorded``, else later."""
-        for record in self._records.open_at(site_id):
-            if recorded or record.stage.at(State.SENT) is not None:
-                self._deliver_or_wait(record)
-        if recorded:
-            self._held_back.discard(site_id)
-        else:
-            self._held_back.add(site_id)
+    async def write_ahead(self, site_id: UUID, arriving: Session | None = None) -> None:
+        """Have on record that what waits at a site is sent; what can't be stored is held back.
+
+        ``arriving`` may be commanded from the next moment on, and the others already. For the site's lock.
+        """
+        records = self._records.queued_at(site_id)
+        agents = self.ready_agents(part.asset_id for record in records for part in record.allocations)
+        if records and arriving is not None:
+            agents |= dict.fromkeys(arriving.record.asset_ids, arriving.agent_id)
+        held_back = await self._ahead.waiting(records, agents, self._clock.now())
+        self._held_back = self._held_back.difference(record.id for record in records) | held_back
+
+    def hand_over(self, site_id: UUID) -> None:
+        """Deliver what waits at a site; a split first waits for the rest of the site's agents.
+
+        Only a little, unless one that is away may have a share of a split that was made and is not on record.
+        """
+        for record in self._records.queued_at(site_id):
+            queued = [part for part in record.allocations if part.state is State.QUEUED]
+            away = [part for part in queued if self._sessions.ready(part.asset_id) is None]
+            if not away or not record.split_open:
+                self.deliver(record.id)
+            elif (
+                len(away) < len(queued)
+                and all(part.never_sent for part in away)
+                and self._patience.left_s(record.id) <= 0
+            ):
+                self._patience.start(record.id, min(PATIENCE_S, self._expiry.left_s(record.id) / 2))
 
     def deliver(self, dispatch_id: UUID) -> None:
-        """Send what waits of a dispatch to the agents that are there."""
+        """Send what waits of a dispatch to the agents that are there, unless it is held back."""
         record = self._records.open(dispatch_id)
         expires_in_s = self._expiry.left_s(dispatch_id)
-        if record is None or expires_in_s <= 0:
+        if record is None or record.id in self._held_back or expires_in_s <= 0:
             return
         delivery = planning.plan_delivery(
             record,
@@ -121,32 +140,16 @@ class Handover:
                 self._right_of_way.begin(dispatch_id)
                 session.link.cancel(Cancellation(dispatch_id, tuple(asset_ids)))
 
-    def _deliver_or_wait(self, record: Dispatch) -> None:
-        """Hand over what waits; a site's split first waits for the rest of the site's agents.
-
-        Only a little, unless one that is away may have a share of a split that was made and is not on record.
-        """
-        queued = [part for part in record.allocations if part.state is State.QUEUED]
-        away = [part for part in queued if self._sessions.ready(part.asset_id) is None]
-        if not away or not record.split_open:
-            self.deliver(record.id)
-        elif (
-            len(away) < len(queued)
-            and all(part.never_sent for part in away)
-            and self._patience.left_s(record.id) <= 0
-        ):
-            self._patience.start(record.id, min(PATIENCE_S, self._expiry.left_s(record.id) / 2))
-
     async def _again(self) -> None:
         """Try again what could not be recorded, every few seconds; a try that is missed is not made up for."""
         while True:
             await self._clock.sleep_until(self._clock.monotonic() + HAND_OVER_AGAIN_S)
-            for site_id in tuple(self._held_back):
+            held_back = [record for id in self._held_back if (record := self._records.open(id)) is not None]
+            self._held_back = {record.id for record in held_back}
+            for site_id in {record.site_id for record in held_back}:
                 async with self._lock(site_id):
-                    agents = self.ready_agents(self._fleet.inventory.assets_of(site_id).ids)
-                    records = self._records.open_at(site_id)
-                    recorded = await self._ahead.waiting(records, agents, self._clock.now())
-                    self.hand_over(site_id, recorded=recorded)
+                    await self.write_ahead(site_id)
+                    self.hand_over(site_id)
 
 
 def _by_value(values: Mapping[UUID, str]) -> Mapping[str, Sequence[UUID]]:

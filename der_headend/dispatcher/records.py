@@ -71,6 +71,10 @@ class Records:
         """The records of a site that have not ended, oldest first."""
         return [self._open[dispatch_id] for dispatch_id in self._open_at_site.get(site_id, ())]
 
+    def queued_at(self, site_id: UUID) -> list[Dispatch]:
+        """Those of a site of which parts wait for their agents."""
+        return [self._open[dispatch_id] for dispatch_id in self._queued_at_site.get(site_id, ())]
+
     def at_hand(self, dispatch_id: UUID) -> Dispatch | None:
         """A record that is open or has ended lately."""
         return self._open.get(dispatch_id) or self._ended.get(dispatch_id)

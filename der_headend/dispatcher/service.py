@@ -223,9 +223,7 @@ class Dispatcher:
         async with self._lock(site_id):
             asked = {held.dispatch_id for held in registration.in_force}
             found, unsure = await self._records.find_all(asked)
-            open_before = self._records.open_at(site_id)
-            theirs = dict.fromkeys(session.record.asset_ids if open_before else (), session.agent_id)
-            recorded = await self._ahead.waiting(open_before, theirs, self._clock.now())
+            await self._handover.write_ahead(site_id, session)
             # From here on nothing is awaited: what is decided is decided on the records as they are.
             now = self._clock.now()
             at_hand = {i: r for i in asked if (r := self._records.at_hand(i)) is not None}
@@ -241,7 +239,7 @@ class Dispatcher:
             for record in decided.records:
                 self._records.install(record)
             self._records.settle(site_id, now)
-            self._handover.hand_over(site_id, recorded=recorded)
+            self._handover.hand_over(site_id)
             for cancellation in decided.cancellations:
                 session.link.cancel(cancellation)
 

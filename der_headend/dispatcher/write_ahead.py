@@ -36,14 +36,16 @@ class WriteAhead:
         """Store a new record, whose parts go to these agents next; ``False`` if the store is away or slow."""
         return await self._commit([_as_sent(record, agents, now)])
 
-    async def waiting(self, records: Iterable[Dispatch], agents: Agents, now: datetime) -> bool:
+    async def waiting(self, records: Iterable[Dispatch], agents: Agents, now: datetime) -> set[UUID]:
         """Store those records anew of which parts that were never sent go to these agents next.
 
-        ``False`` if the store is away or slow: then they must not go, or a headend that is killed now and starts again
-        would find them on record as never sent.
+        Returns the ids of those that could not be stored: they must not go, or a headend that is killed now and starts
+        again would find them on record as never sent.
         """
         going = [sent for record in records if (sent := _as_sent(record, agents, now)) is not record]
-        return not going or await self._commit(going)
+        if not going or await self._commit(going):
+            return set()
+        return {record.id for record in going}
 
     async def _commit(self, records: Sequence[Dispatch]) -> bool:
         if self._later.away:

@@ -10,7 +10,7 @@ from der_core.dispatch import Dispatch
 from der_core.errors import Conflict, NotFound, Rejected, Unavailable
 from der_core.lifecycle import State
 from der_core.request import DispatchRequest
-from der_headend.ports import Batch, DispatchQuery, Journal
+from der_headend.ports import Batch, DispatchQuery
 from der_headend.store.memory import MemoryStore
 from kit.headend import (
     OTHER_SITE,
@@ -764,40 +764,6 @@ async def test_stopping_releases_whoever_waits() -> None:
     await asyncio.sleep(0)
     world.dispatcher.release_waiters()
     assert (await waiting).state is State.QUEUED
-
-
-async def test_what_waited_is_not_sent_before_that_can_be_recorded() -> None:
-    """Else a headend killed before the store is back would take it for never sent."""
-
-    class Flaky:
-        def __init__(self, store: Journal) -> None:
-            self.store = store
-            self.away = False
-
-        async def commit(self, batch: Batch) -> None:
-            if self.away:
-                raise Unavailable("store_unavailable", "away", retry_after_s=1.0)
-            await self.store.commit(batch)
-
-        async def mark(self, spool_id: UUID) -> int:
-            return 0
-
-    store = MemoryStore(assets=4)
-    journal = Flaky(store)
-    world = World(store=store, journal=journal)
-    async with ticking(world):
-        record = await world.dispatcher.submit(DispatchRequest(mw=5.0, asset_id=A))
-        await world.ingest.flush()
-        journal.away = True
-        session = await world.connect(gateway())
-        assert link_of(session).commands == []
-        journal.away = False
-        await world.ingest.flush()
-        await world.clock.run_for(2.1)
-        assert [c.dispatch_id for c in link_of(session).commands] == [record.id]
-        stored = await store.dispatches.get(record.id)
-        assert stored is not None
-        assert stored.state is State.SENT
 
 
 async def test_an_agent_is_told_no_more_than_the_inventory_allows() -> None:

@@ -3,12 +3,40 @@
 from uuid import UUID, uuid4
 
 from der_core.dispatch import Dispatch
+from der_core.errors import DerError, Unavailable
 from der_core.lifecycle import State
 from der_core.request import DispatchRequest
 from der_headend.agents import Session
+from der_headend.ports import Batch, Journal
+from der_headend.store.memory import MemoryStore
 from kit.headend import SITE, A, B, C, NotingLink, World, gateway, holds, killed, link_of, restarted, ticking
 
 SPOOLS = {A: UUID(int=1), B: UUID(int=2), C: UUID(int=3)}
+
+
+class Flaky:
+    """A journal whose store answers, or raises ``error``."""
+
+    def __init__(self, store: Journal) -> None:
+        self.store = store
+        self.error: DerError | None = None
+
+    async def commit(self, batch: Batch) -> None:
+        if self.error is not None:
+            raise self.error
+        await self.store.commit(batch)
+
+    async def mark(self, spool_id: UUID) -> int:
+        return 0
+
+
+AWAY = Unavailable("store_unavailable", "away", retry_after_s=1.0)
+
+
+def flaky() -> tuple[World, Flaky]:
+    store = MemoryStore(assets=4)
+    journal = Flaky(store)
+    return World(store=store, journal=journal), journal
 
 
 async def come(world: World, asset_id: UUID, *, has: Dispatch | None = None, mw: float = 0.0) -> Session:
@@ -114,3 +142,39 @@ async def test_a_sites_dispatch_that_is_about_to_expire_does_not_wait_for_the_re
         await world.clock.run_for(1.1)
         assert told(session) == [((A,), 12.0)]
         assert await part_of(world, record, B) == (State.REJECTED, "agent_offline")
+
+
+async def test_what_waited_is_not_sent_before_that_can_be_recorded() -> None:
+    """Else a headend killed before the store is back would take it for never sent."""
+    world, journal = flaky()
+    async with ticking(world):
+        record = await world.dispatcher.submit(DispatchRequest(mw=5.0, asset_id=A))
+        await world.ingest.flush()
+        journal.error = AWAY
+        session = await come(world, A)
+        assert told(session) == []
+        await come(world, B)
+        assert told(session) == []
+        journal.error = None
+        await world.ingest.flush()
+        await world.clock.run_for(2.1)
+        assert told(session) == [((A,), 5.0)]
+        stored = await world.store.dispatches.get(record.id)
+        assert stored is not None
+        assert stored.state is State.SENT
+
+
+async def test_a_split_waits_until_it_is_on_record_for_all_who_get_a_share() -> None:
+    world, journal = flaky()
+    async with ticking(world):
+        await world.dispatcher.submit(DispatchRequest(mw=16.0, site_id=SITE))
+        await world.ingest.flush()
+        sessions = [await come(world, A)]
+        journal.error = AWAY
+        sessions.append(await come(world, B))
+        await world.clock.run_for(4.0)
+        assert [told(session) for session in sessions] == [[], []]
+        journal.error = None
+        await world.ingest.flush()
+        await world.clock.run_for(5.1)
+        assert [told(session) for session in sessions] == [[((A,), 12.0)], [((B,), 4.0)]]

@@ -180,6 +180,7 @@ class Journal(Protocol):
 
         Raises:
             Unavailable: nothing of it was stored; try again later.
+            Defect: the store refuses it; nothing of it was stored.
         """
         ...
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from uuid import UUID
 
 from der_core.dispatch import Dispatch
-from der_core.errors import Unavailable
+from der_core.errors import Defect, Unavailable
 from der_core.lifecycle import State, Transition
 from der_core.request import HEADEND
 from der_headend.ports import Batch, Journal, WriteBehind
@@ -33,7 +33,11 @@ class WriteAhead:
         self._later = later
 
     async def new(self, record: Dispatch, agents: Agents, now: datetime) -> bool:
-        """Store a new record, whose parts go to these agents next; ``False`` if the store is away or slow."""
+        """Store a new record, whose parts go to these agents next; ``False`` if the store is away or slow.
+
+        Raises:
+            Defect: the store refuses it.
+        """
         return await self._commit([_as_sent(record, agents, now)])
 
     async def waiting(self, records: Iterable[Dispatch], agents: Agents, now: datetime) -> set[UUID]:
@@ -42,10 +46,22 @@ class WriteAhead:
         Returns the ids of those that could not be stored: they must not go, or a headend that is killed now and starts
         again would find them on record as never sent.
         """
-        going = [sent for record in records if (sent := _as_sent(record, agents, now)) is not record]
-        if not going or await self._commit(going):
-            return set()
-        return {record.id for record in going}
+        return await self._left_out(
+            [sent for record in records if (sent := _as_sent(record, agents, now)) is not record]
+        )
+
+    async def _left_out(self, records: Sequence[Dispatch]) -> set[UUID]:
+        """Store records; returns the ids of those that could not be stored."""
+        try:
+            if not records or await self._commit(records):
+                return set()
+        except Defect as defect:
+            if len(records) > 1:  # one that is refused must not hold up the others
+                return set().union(*[await self._left_out([record]) for record in records])
+            _log.error(
+                "store refused a dispatch, not sent", dispatch_id=str(records[0].id), reason=defect.detail
+            )
+        return {record.id for record in records}
 
     async def _commit(self, records: Sequence[Dispatch]) -> bool:
         if self._later.away:

@@ -218,11 +218,11 @@ class World:
 
 
 @asynccontextmanager
-async def ticking(world: World) -> AsyncIterator[None]:
+async def ticking(world: World) -> AsyncIterator[asyncio.Task[None]]:
     """The dispatcher's deadlines run."""
     task = asyncio.create_task(world.dispatcher.run())
     try:
-        yield
+        yield task
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

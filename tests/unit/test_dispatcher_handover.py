@@ -2,8 +2,10 @@
 
 from uuid import UUID, uuid4
 
+import pytest
+
 from der_core.dispatch import Dispatch
-from der_core.errors import DerError, Unavailable
+from der_core.errors import Defect, Unavailable
 from der_core.lifecycle import State
 from der_core.request import DispatchRequest
 from der_headend.agents import Session
@@ -15,22 +17,22 @@ SPOOLS = {A: UUID(int=1), B: UUID(int=2), C: UUID(int=3)}
 
 
 class Flaky:
-    """A journal whose store answers, or raises ``error``."""
+    """A journal whose store is away at times, and refuses a dispatch."""
 
     def __init__(self, store: Journal) -> None:
         self.store = store
-        self.error: DerError | None = None
+        self.away = False
+        self.refused: UUID | None = None
 
     async def commit(self, batch: Batch) -> None:
-        if self.error is not None:
-            raise self.error
+        if self.away:
+            raise Unavailable("store_unavailable", "away", retry_after_s=1.0)
+        if self.refused in batch.dispatches:
+            raise Defect("database_defect", "refused")
         await self.store.commit(batch)
 
     async def mark(self, spool_id: UUID) -> int:
         return 0
-
-
-AWAY = Unavailable("store_unavailable", "away", retry_after_s=1.0)
 
 
 def flaky() -> tuple[World, Flaky]:
@@ -150,12 +152,12 @@ async def test_what_waited_is_not_sent_before_that_can_be_recorded() -> None:
     async with ticking(world):
         record = await world.dispatcher.submit(DispatchRequest(mw=5.0, asset_id=A))
         await world.ingest.flush()
-        journal.error = AWAY
+        journal.away = True
         session = await come(world, A)
         assert told(session) == []
         await come(world, B)
         assert told(session) == []
-        journal.error = None
+        journal.away = False
         await world.ingest.flush()
         await world.clock.run_for(2.1)
         assert told(session) == [((A,), 5.0)]
@@ -170,11 +172,37 @@ async def test_a_split_waits_until_it_is_on_record_for_all_who_get_a_share() -> 
         await world.dispatcher.submit(DispatchRequest(mw=16.0, site_id=SITE))
         await world.ingest.flush()
         sessions = [await come(world, A)]
-        journal.error = AWAY
+        journal.away = True
         sessions.append(await come(world, B))
         await world.clock.run_for(4.0)
         assert [told(session) for session in sessions] == [[], []]
-        journal.error = None
+        journal.away = False
         await world.ingest.flush()
         await world.clock.run_for(5.1)
         assert [told(session) for session in sessions] == [[((A,), 12.0)], [((B,), 4.0)]]
+
+
+async def test_a_dispatch_that_the_store_refuses_is_not_sent_and_holds_nothing_else_up() -> None:
+    world, journal = flaky()
+    async with ticking(world) as running:
+        refused = await world.dispatcher.submit(DispatchRequest(mw=5.0, asset_id=A, ttl_s=10.0))
+        await world.dispatcher.submit(DispatchRequest(mw=6.0, asset_id=B))
+        await world.ingest.flush()
+        journal.refused = refused.id
+        session = await world.connect(gateway())
+        assert told(session) == [((B,), 6.0)]
+        await world.clock.run_for(5.0)
+        assert not running.done()
+        journal.refused = None
+        await world.clock.run_for(2.1)
+        assert told(session) == [((B,), 6.0), ((A,), 5.0)]
+
+
+async def test_a_new_dispatch_that_the_store_refuses_is_refused() -> None:
+    world, journal = flaky()
+    session = await world.connect(gateway())
+    asked = DispatchRequest(mw=5.0, asset_id=A, id=uuid4())
+    journal.refused = asked.id
+    with pytest.raises(Defect):
+        await world.dispatcher.submit(asked)
+    assert told(session) == []

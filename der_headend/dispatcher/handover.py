@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from uuid import UUID
 
 from der_core.allocation import Weighting
+from der_core.dispatch import Allocation
 from der_core.lifecycle import State, Transition
 from der_core.request import HEADEND
 from der_headend.agents import Session
@@ -80,14 +81,14 @@ class Handover:
         self._held_back = self._held_back.difference(record.id for record in records) | held_back
 
     def hand_over(self, site_id: UUID) -> None:
-        """Deliver what waits at a site; a split first waits for the rest of the site's agents.
+        """Deliver what waits at a site; a split first waits for the rest of the site's agents, and for what they show.
 
         Only a little, unless one that is away may have a share of a split that was made and is not on record.
         """
         for record in self._records.queued_at(site_id):
             queued = [part for part in record.allocations if part.state is State.QUEUED]
             away = [part for part in queued if self._sessions.ready(part.asset_id) is None]
-            if not away or not record.split_open:
+            if not record.split_open or not (away or self._unheard(queued)):
                 self.deliver(record.id)
             elif (
                 len(away) < len(queued)
@@ -95,6 +96,12 @@ class Handover:
                 and self._patience.left_s(record.id) <= 0
             ):
                 self._patience.start(record.id, min(PATIENCE_S, self._expiry.left_s(record.id) / 2))
+
+    def _unheard(self, queued: Iterable[Allocation]) -> bool:
+        """Whether the headend, not an agent, is to split, and has not heard yet what some asset can do."""
+        served = {p.asset_id: s.id for p in queued if (s := self._sessions.ready(p.asset_id)) is not None}
+        unknown = (self._fleet.number("current_mw", self._fleet.slot_of[i]) is None for i in served)
+        return len({*served.values()}) > 1 and any(unknown)
 
     def deliver(self, dispatch_id: UUID) -> None:
         """Send what waits of a dispatch to the agents that are there, unless it is held back."""

@@ -33,7 +33,9 @@ class WriteAhead:
         self._later = later
 
     async def new(self, record: Dispatch, agents: Agents, now: datetime) -> bool:
-        """Store a new record, whose parts go to these agents next; ``False`` if the store is away or slow.
+        """Store a record, new or changed, of which parts go to these agents next.
+
+        ``False`` if the store is away or slow.
 
         Raises:
             Defect: the store refuses it.

@@ -9,6 +9,7 @@ from der_core.errors import Defect, Unavailable
 from der_core.lifecycle import State
 from der_core.request import DispatchRequest
 from der_headend.agents import Session
+from der_headend.dispatcher.handover import PATIENCE_S
 from der_headend.ports import Batch, Journal
 from der_headend.store.memory import MemoryStore
 from kit.headend import SITE, A, B, C, NotingLink, World, gateway, holds, killed, link_of, restarted, ticking
@@ -206,3 +207,17 @@ async def test_a_new_dispatch_that_the_store_refuses_is_refused() -> None:
     with pytest.raises(Defect):
         await world.dispatcher.submit(asked)
     assert told(session) == []
+
+
+async def test_a_split_waits_until_a_headend_that_was_restarted_has_heard_what_the_assets_can_do() -> None:
+    world = World()
+    await world.dispatcher.submit(DispatchRequest(mw=12.0, site_id=SITE))
+    after = await restarted(world)
+    sessions = [
+        await after.connect(gateway(each, agent_id=str(each), spool_id=SPOOLS[each])) for each in (A, B, C)
+    ]
+    assert [told(session) for session in sessions] == [[], [], []]
+    after.show({A: 0.0, B: 0.0, C: 0.0})
+    async with ticking(after):
+        await after.clock.run_for(PATIENCE_S + 0.1)
+    assert [told(session) for session in sessions] == [[((A,), 7.2)], [((B,), 2.4)], [((C,), 2.4)]]

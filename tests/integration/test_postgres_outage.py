@@ -9,7 +9,7 @@ from functools import partial
 import asyncpg
 import pytest
 
-from der_core.errors import Unavailable
+from der_core.errors import Defect, Unavailable
 from der_headend.ports import Batch, EventQuery, HistoryQuery
 from der_headend.store.postgres import PostgresStore, connection
 from der_headend.store.postgres import store as store_module
@@ -318,6 +318,62 @@ async def test_black_hole_in_a_commit_is_left_in_time(
         await writing
         await store.close()
     assert await counts(server.url(name)) == (2 * ASSETS, 2, 2)
+
+
+async def refuse(url: str, sqlstate: str) -> None:
+    """Let the database refuse every sample with this SQLSTATE; none: let it take them again."""
+    direct = await asyncpg.connect(url)
+    await direct.execute("drop trigger if exists refuse on telemetry")
+    if sqlstate:
+        await direct.execute(
+            "create or replace function refuse() returns trigger language plpgsql as "
+            f"$$begin raise 'not like this' using errcode = '{sqlstate}'; end$$"
+        )
+        await direct.execute("create trigger refuse before insert on telemetry execute function refuse()")
+    await direct.close()
+
+
+@pytest.mark.parametrize("sqlstate", ["XX001", "XX002", "54000", "42501", "42P01", "58P01", "0A000"])
+async def test_what_is_not_about_the_data_is_waited_out(
+    server: PostgresServer,
+    name: str,
+    store: PostgresStore,
+    sqlstate: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    await refuse(server.url(name), sqlstate)
+    for _ in range(3):
+        with pytest.raises(Unavailable, match="not like this"):
+            await store.commit(batch(1))
+    ready, reason = store.health()
+    assert not ready
+    assert "not like this" in reason
+    told = capsys.readouterr().out.count("the database refuses what it is to store")
+    assert told == (sqlstate != "58P01"), "a server in trouble is no mistake of ours"
+    await refuse(server.url(name), "")
+    await persist(store, batch(1))
+    assert store.health()[0]
+    assert await counts(server.url(name)) == (ASSETS, 1, 1)
+
+
+async def test_marks_that_the_database_refuses_to_read_are_unavailable(
+    server: PostgresServer, name: str, store: PostgresStore
+) -> None:
+    direct = await asyncpg.connect(server.url(name))
+    await direct.execute("alter table spools rename to elsewhere")
+    with pytest.raises(Unavailable, match="spools"):
+        await store.mark(SPOOL)
+    await direct.close()
+
+
+@pytest.mark.parametrize("sqlstate", ["22003", "23502"])
+async def test_what_is_about_the_data_is_a_defect(
+    server: PostgresServer, name: str, store: PostgresStore, sqlstate: str
+) -> None:
+    await refuse(server.url(name), sqlstate)
+    with pytest.raises(Defect, match="not like this"):
+        await store.commit(batch(1))
+    assert store.health()[0]
 
 
 async def test_partition_that_somebody_dropped_is_made_again(

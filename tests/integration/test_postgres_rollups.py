@@ -418,10 +418,13 @@ async def test_a_batch_that_is_refused_in_the_end_leaves_no_doubt(told: Told) ->
     store.journal._tried[id(refused)] = (refused, its_id)
     store._rollups._in_doubt.add(its_id)
     async with store._upkeep.connection() as connection:
-        await connection.execute("alter table telemetry rename to elsewhere")
+        await connection.execute(
+            "create function refuse() returns trigger language plpgsql as "
+            "$$begin raise 'out of range' using errcode = '22003'; end$$;"
+            "create trigger refuse before insert on telemetry execute function refuse()"
+        )
         with pytest.raises(Defect):
             await store.commit(refused)
-        await connection.execute("alter table elsewhere rename to telemetry")
     assert not store._rollups._in_doubt
     assert not store.journal._tried
 

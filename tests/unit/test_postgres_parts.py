@@ -33,6 +33,25 @@ def test_server_that_is_away_is_unavailable(error: Exception) -> None:
     "error",
     [
         asyncpg.UndefinedTableError("no such table"),
+        asyncpg.InsufficientPrivilegeError("permission denied"),
+        asyncpg.ProgramLimitExceededError("wraparound"),
+        asyncpg.IndexCorruptedError("block"),
+    ],
+)
+def test_while_storing_only_the_data_are_at_fault(error: Exception) -> None:
+    assert isinstance(wrapped(error), Defect)
+    assert isinstance(wrapped(error, storing=True), Unavailable)
+
+
+@pytest.mark.parametrize("error", [asyncpg.NotNullViolationError("null"), asyncpg.DataError("not a uuid")])
+def test_data_that_cannot_be_stored_are_a_defect(error: Exception) -> None:
+    assert isinstance(wrapped(error, storing=True), Defect)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        asyncpg.UndefinedTableError("no such table"),
         asyncpg.NotNullViolationError("null"),
         asyncpg.DataError("not a uuid"),
         asyncpg.DataCorruptedError("page"),

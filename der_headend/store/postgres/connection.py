@@ -21,6 +21,9 @@ Isolation: TypeAlias = Literal["repeatable_read", "read_committed"]
 
 RETRY_AFTER_S = 2.0
 
+REFUSES = "database_refuses"
+"""The code of what is neither a server that is away nor the data's fault: damage, missing rights, our own mistake."""
+
 SESSION_SETTINGS = {
     "application_name": "der_headend",
     "timezone": "UTC",
@@ -57,18 +60,27 @@ _AWAY = (
 
 The last two are asyncpg's own words for a connection that ended while it was in use."""
 
+_ABOUT_THE_DATA = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
+"""What says that this data can't be stored, however often it is tried: SQLSTATE classes 22 and 23."""
+
 _FOREIGN = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
-def wrapped(error: BaseException) -> DerError:
-    """Our error for one of asyncpg's or the network's."""
-    if isinstance(error, _AWAY) and not isinstance(error, asyncpg.DataError):
+def wrapped(error: BaseException, *, storing: bool = False) -> DerError:
+    """Our error for one of asyncpg's or the network's.
+
+    ``storing``: whoever asked takes a ``Defect`` for data that can't be stored, so nothing else becomes one.
+    """
+    if isinstance(error, _AWAY) and not isinstance(error, _ABOUT_THE_DATA):
         return Unavailable(
             "database_unavailable",
             f"the database does not answer as it should: {describe(error)}",
             retry_after_s=RETRY_AFTER_S,
         )
-    return Defect("database_defect", f"the database refused what this program asked: {describe(error)}")
+    detail = f"the database refused what this program asked: {describe(error)}"
+    if storing and not isinstance(error, _ABOUT_THE_DATA):
+        return Unavailable(REFUSES, detail, retry_after_s=RETRY_AFTER_S)
+    return Defect("database_defect", detail)
 
 
 def describe(error: BaseException) -> str:
@@ -88,14 +100,19 @@ class Database:
     ``brief``: its work is to store a few rows, and somebody waits for it. Such statements need no plan of their own
     each time, and leave nothing behind on a connection that the server would have to be asked to reset; the connection
     goes back to the pool by itself, which takes some turns of the event loop.
+
+    ``storing``: its work is to store what must not be lost; only what is wrong with the data is a ``Defect``.
     """
 
-    def __init__(self, url: str, *, size: int, limit_s: float, brief: bool = False) -> None:
+    def __init__(
+        self, url: str, *, size: int, limit_s: float, brief: bool = False, storing: bool = False
+    ) -> None:
         self._url = url
         self._size = size
         self._limit_s = limit_s
         self._settings = SESSION_SETTINGS | ({"plan_cache_mode": "auto"} if brief else {})
         self._brief = brief
+        self._storing = storing
         self._going_back: set[asyncio.Task[None]] = set()
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
 
@@ -143,7 +160,7 @@ class Database:
                     else:
                         await release
         except _FOREIGN as error:
-            raise wrapped(error) from error
+            raise wrapped(error, storing=self._storing) from error
 
     def _give_back_later(self, release: Coroutine[None, None, None]) -> None:
         going = asyncio.create_task(release, name="give back a connection")

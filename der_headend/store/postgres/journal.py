@@ -20,7 +20,7 @@ from der_headend.ports import Batch, Rows
 from der_headend.store.postgres import dispatches, events, heartbeats, queries, samples, sessions
 from der_headend.store.postgres.binary_copy import chunks
 from der_headend.store.postgres.catalogue import Catalogue
-from der_headend.store.postgres.connection import RETRY_AFTER_S, Connection, Database
+from der_headend.store.postgres.connection import REFUSES, RETRY_AFTER_S, Connection, Database
 from der_headend.store.postgres.moments import EPOCH, microseconds, moment
 from der_headend.store.postgres.partitions import Partitions
 from der_headend.store.postgres.rollups import ONE_MINUTE_US, Rollups
@@ -82,10 +82,13 @@ class PostgresJournal:
 
         Raises:
             Unavailable: nothing of it was stored, or nobody can tell. Committing the same batch again stores it once.
+            Defect: the database can't store such data; nothing of it was stored.
         """
         try:
             await (self._commit_samples(batch) if batch.rows else self._commit_small(batch))
         except Unavailable as error:
+            if error.code == REFUSES and error.detail != self.trouble:
+                _log.exception("the database refuses what it is to store", reason=error.detail)
             self.trouble = error.detail
             raise
         self.trouble = None

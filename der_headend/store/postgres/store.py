@@ -79,8 +79,8 @@ class PostgresStore:
         self._url = url
         self._clock = clock
         self._patience_s = patience_s
-        self._bulk = Database(url, size=1, limit_s=COMMIT_BULK_S)
-        self._small = Database(url, size=2, limit_s=COMMIT_SMALL_S, brief=True)
+        self._bulk = Database(url, size=1, limit_s=COMMIT_BULK_S, storing=True)
+        self._small = Database(url, size=2, limit_s=COMMIT_SMALL_S, brief=True, storing=True)
         self._reads = Database(url, size=4, limit_s=READ_S)
         self._upkeep = Database(url, size=2, limit_s=UPKEEP_S)
         self._indexing = Database(url, size=2, limit_s=UPKEEP_S)

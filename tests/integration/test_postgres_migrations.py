@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from der_headend.ports import Batch
+from der_headend.store.postgres import administration
 from der_headend.store.postgres.migrations import current_revision, newest_revision, upgrade
 from der_headend.store.postgres.opening import first_connection
 from der_headend.store.postgres.store import refuse_distant
@@ -166,3 +167,14 @@ def test_reset_of_a_distant_database_needs_force() -> None:
         refuse_distant(url, "1")
     refuse_distant(url, "force")
     refuse_distant(f"postgres://{USER}@localhost/fleet", "1")
+
+
+async def test_reset_of_a_database_that_the_environment_names_needs_force(
+    server: PostgresServer, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGHOST", "db.example.org")
+    url = f"postgres:///{name}"
+    with pytest.raises(StartFailed, match="PGHOST"):
+        await new_store(url).open(reset="yes")
+    with pytest.raises(StartFailed, match="PGHOST"):
+        await administration.reset(url, force=False, patience_s=0.0)

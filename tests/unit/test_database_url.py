@@ -120,4 +120,26 @@ def test_shown_is_the_url_without_password_and_parameters() -> None:
     ],
 )
 def test_a_database_is_local_if_every_host_is(url: str, local: bool) -> None:
-    assert is_local(url) is local
+    assert is_local(url, {}) is local
+
+
+@pytest.mark.parametrize(
+    ("url", "environment", "local"),
+    [
+        ("postgres:///c", {"PGHOST": "prod-db"}, False),
+        ("postgres://a:b@/c", {"PGHOST": "prod-db"}, False),
+        ("postgres:///c", {"PGHOST": "localhost,prod-db"}, False),
+        ("postgres:///c", {"PGHOST": "/run/postgresql"}, True),
+        ("postgres:///c", {"PGHOST": "localhost"}, True),
+        ("postgres:///c", {"PGHOST": ""}, True),
+        ("postgres:///c", {"PGSERVICE": "prod"}, False),
+        ("postgres:///c?service=prod", {}, False),
+        ("postgres:///c?service=prod", {"PGHOST": "localhost"}, False),
+        ("postgres://localhost/c?service=prod", {"PGHOST": "prod-db", "PGSERVICE": "prod"}, True),
+        ("postgres:///c?host=localhost", {"PGHOST": "prod-db", "PGSERVICE": "prod"}, True),
+    ],
+)
+def test_where_the_url_names_no_host_the_environment_does(
+    url: str, environment: dict[str, str], local: bool
+) -> None:
+    assert is_local(url, environment) is local

@@ -1,6 +1,7 @@
 """The PostgreSQL store: its parts, one per port, and what it does by itself to stay in order."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -254,13 +255,14 @@ def refuse_distant(url: str, reset: str) -> None:
     """Emptying a database on another machine takes ``force``.
 
     Raises:
-        StartFailed: the URL is no good, or the host is not local and ``reset`` is not ``force``.
+        StartFailed: the URL is no good, or ``reset`` is not ``force`` and the host, which the environment names where
+            the URL names none, is not local.
     """
     check_url(url)
-    if reset != "force" and not is_local(url):
+    if reset != "force" and not is_local(url, os.environ):
         raise StartFailed(
-            f"DB_RESET would empty the database at {shown(url)}, which is not on this machine. "
-            "Unset it, or set DB_RESET=force if that is what you want."
+            f"a reset would empty the database at {shown(url)}, which is not on this machine, as far as that, PGHOST "
+            "and PGSERVICE tell. Set DB_RESET=force (`der db reset --force`) if that is what you want."
         )
 
 

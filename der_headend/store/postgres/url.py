@@ -5,6 +5,7 @@ like a host, a port or a path is a piece of the password. So nothing of a URL th
 """
 
 import re
+from collections.abc import Mapping
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from der_runtime.addresses import is_loopback
@@ -38,13 +39,19 @@ def shown(url: str) -> str:
     return f"{parts.scheme}://{name}{'@' if name else ''}{host}{parts.path}"
 
 
-def is_local(url: str) -> bool:
-    """Whether every host that a good URL names, in its authority or as a parameter, is this machine."""
+def is_local(url: str, environment: Mapping[str, str]) -> bool:
+    """Whether every host that a good URL names, in its authority or as a parameter, is this machine.
+
+    Where it names none, asyncpg takes that of a service, which stands in a file, or else of PGHOST.
+    """
     parts = urlsplit(url)
-    named = parts.netloc.rpartition("@")[2].split(",") + ",".join(
-        parse_qs(parts.query).get("host", [])
-    ).split(",")
-    hosts = {re.sub(r":\d*$", "", host).strip("[]") for host in named if host}
+    query = parse_qs(parts.query)
+    named = ",".join([parts.netloc.rpartition("@")[2], *query.get("host", [])]).strip(",")
+    if not named:
+        if "service" in query or environment.get("PGSERVICE"):
+            return False
+        named = environment.get("PGHOST", "")
+    hosts = {re.sub(r":\d*$", "", host).strip("[]") for host in named.split(",") if host}
     # A path is the folder of a Unix socket.
     return all(host.startswith("/") or is_loopback(host) for host in hosts)
 

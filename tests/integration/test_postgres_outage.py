@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 
 import asyncpg
+import numpy as np
 import pytest
 
 from der_core.errors import Defect, Unavailable
-from der_headend.ports import Batch, EventQuery, HistoryQuery
+from der_headend.ports import Batch, EventQuery, HistoryQuery, Rows
 from der_headend.store.postgres import PostgresStore, connection
 from der_headend.store.postgres import store as store_module
 from kit import records
@@ -374,6 +375,54 @@ async def test_what_is_about_the_data_is_a_defect(
     with pytest.raises(Defect, match="not like this"):
         await store.commit(batch(1))
     assert store.health()[0]
+
+
+async def test_much_to_store_at_once_has_more_time(
+    server: PostgresServer, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "COMMIT_BULK_S", 0.5)
+    monkeypatch.setattr("der_headend.store.postgres.samples.ROWS_AT_ONCE", 1)
+    direct = await asyncpg.connect(server.url(name))
+    await direct.execute(
+        "create function dawdle() returns trigger language plpgsql as "
+        "'begin perform pg_sleep(0.8); return null; end';"
+        "create trigger dawdle before insert on telemetry execute function dawdle()"
+    )
+    await direct.close()
+    store = new_store(server.url(name))
+    await store.open()
+    await store.commit(batch(1))
+    await store.close()
+    assert await counts(server.url(name)) == (ASSETS, 1, 1)
+
+
+async def test_server_that_takes_no_more_of_much_is_left_in_time(
+    server: PostgresServer, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "COMMIT_BULK_S", 1.0)
+    monkeypatch.setattr("der_headend.store.postgres.samples.ROWS_AT_ONCE", 10_000)
+    store = new_store(server.url(name))
+    await store.open()
+    await store.commit(batch(1))
+    much = np.arange(400_000)
+    filler = Batch(
+        rows=[
+            Rows(
+                timestamps_us=START_US + much // ASSETS,
+                slots=much % ASSETS,
+                columns={"current_mw": much.astype(float)},
+            )
+        ]
+    )
+    direct = await asyncpg.connect(server.url(name))
+    async with direct.transaction():
+        await direct.execute("lock table telemetry in exclusive mode")
+        began_s = time.monotonic()
+        with pytest.raises(Unavailable, match="no answer in time"):
+            await store.commit(filler)
+        assert time.monotonic() - began_s < 10.0
+    await direct.close()
+    await store.close()
 
 
 async def test_partition_that_somebody_dropped_is_made_again(

@@ -109,7 +109,7 @@ class Database:
     ) -> None:
         self._url = url
         self._size = size
-        self._limit_s = limit_s
+        self.limit_s = limit_s
         self._settings = SESSION_SETTINGS | ({"plan_cache_mode": "auto"} if brief else {})
         self._brief = brief
         self._storing = storing
@@ -144,7 +144,7 @@ class Database:
         if pool is None:
             raise Defect("store_not_open", "the store is used before open() or after close()")
         try:
-            async with asyncio.timeout(limit_s or self._limit_s):
+            async with asyncio.timeout(limit_s or self.limit_s):
                 connection = await pool.acquire()
                 try:
                     yield connection
@@ -154,7 +154,7 @@ class Database:
                     connection.terminate()
                     raise
                 finally:
-                    release = pool.release(connection, timeout=self._limit_s)
+                    release = pool.release(connection, timeout=self.limit_s)
                     if self._brief:
                         self._give_back_later(release)
                     else:

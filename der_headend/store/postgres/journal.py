@@ -8,8 +8,10 @@ heartbeats, sessions, dispatches and marks are known by ids of their own and may
 Samples have connections of their own, so that a dispatch need not wait behind them.
 """
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import AsyncIterator, Iterable
 from itertools import chain, cycle
+from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -40,6 +42,8 @@ _log = get_logger("der_headend.store")
 class PostgresJournal:
     """A ``Journal``. ``bulk`` is the database for batches with samples, ``small`` the one for all others.
 
+    The deadline of ``bulk`` is for ``ROWS_AT_ONCE`` samples: after an outage a batch may have many more, and time for
+    each. But the server has to take some of them again and again within the deadline itself.
     ``writer_id``: by which its commits are known.
     """
 
@@ -118,8 +122,12 @@ class PostgresJournal:
         await self._catalogue.learn(self._bulk, {name for rows in batch.rows for name in rows.columns})
         await self._make_room(batch, minutes)
         claimed = False
+        limit_s = self._bulk.limit_s * max(1.0, sum(rows.size for rows in kept) / samples.ROWS_AT_ONCE)
         try:
-            async with self._rollups.storing(batch_id, kept), self._bulk.transaction() as connection:
+            async with (
+                self._rollups.storing(batch_id, kept),
+                self._bulk.transaction(limit_s=limit_s) as connection,
+            ):
                 if claimed := await self._claim(connection, batch_id, kept):
                     await self._put_samples(connection, kept)
                     await _put_records(connection, batch)
@@ -146,13 +154,21 @@ class PostgresJournal:
 
     async def _put_samples(self, connection: Connection, kept: list[Rows]) -> None:
         encoded = [samples.encode(rows.part(next(self._directions)), self._catalogue) for rows in kept]
-        await connection.copy_to_table(
-            samples.TABLE,
-            source=chunks(chain.from_iterable(encoded), self._right_of_way),
-            columns=samples.COLUMNS,
-            format="binary",
-        )
+        async with asyncio.timeout(self._bulk.limit_s) as deadline:
+            await connection.copy_to_table(
+                samples.TABLE,
+                source=self._while_taken(chunks(chain.from_iterable(encoded), self._right_of_way), deadline),
+                columns=samples.COLUMNS,
+                format="binary",
+            )
         await self._rollups.note_late(connection, kept)
+
+    async def _while_taken(self, pieces: AsyncIterator[Any], deadline: asyncio.Timeout) -> AsyncIterator[Any]:
+        """The same pieces; the deadline is put off whenever the server has taken one, and is none after the last."""
+        async for piece in pieces:
+            deadline.reschedule(asyncio.get_running_loop().time() + self._bulk.limit_s)
+            yield piece
+        deadline.reschedule(None)
 
     async def _make_room(self, batch: Batch, minutes: Iterable[int]) -> None:
         """``minutes``: of its samples, since 1970."""

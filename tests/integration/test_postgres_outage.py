@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import UTC, datetime
 from functools import partial
 
 import asyncpg
@@ -14,6 +15,7 @@ from der_core.errors import Defect, Unavailable
 from der_headend.ports import Batch, EventQuery, HistoryQuery, Rows
 from der_headend.store.postgres import PostgresStore, connection
 from der_headend.store.postgres import store as store_module
+from der_runtime.clock import ManualClock
 from kit import records
 from kit.postgres import TEMPLATE, PostgresServer, migrate
 from kit.postgres_store import new_store
@@ -423,6 +425,30 @@ async def test_server_that_takes_no_more_of_much_is_left_in_time(
         assert time.monotonic() - began_s < 10.0
     await direct.close()
     await store.close()
+
+
+async def test_upkeep_on_a_connection_that_is_dead_holds_up_no_commit_for_long(
+    server: PostgresServer, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("der_headend.store.postgres.rollups._WRITE_S", 1.0)
+    clock = ManualClock(datetime.now(UTC))
+    with TcpProxy(server.port) as proxy:
+        store = new_store(server.url(name, port=proxy.port), clock=clock)
+        await store.open()
+        await store.keep_up()
+        clock.advance(600.0)
+        proxy.blackhole()
+        with pytest.raises(Unavailable):
+            await asyncio.wait_for(store.keep_up(), 10.0)
+        proxy.heal()
+        await persist(store, batch(1))
+        await store.close()
+
+
+async def test_upkeep_with_nothing_to_do_does_not_wait_for_commits(store: PostgresStore) -> None:
+    await store.keep_up()
+    async with store._rollups._no_commit:
+        await asyncio.wait_for(store.keep_up(), 5.0)
 
 
 async def test_partition_that_somebody_dropped_is_made_again(

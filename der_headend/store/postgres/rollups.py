@@ -56,6 +56,8 @@ _FIVE_MINUTES = timedelta(minutes=5)
 _ASSETS_AT_ONCE = 2_000
 _LATE_AT_ONCE = 5_000
 _WRITE_S = 10.0
+"""The deadline of what commits may have to wait for."""
+
 _MOST_FINISHED = 50_000
 """So many buckets wait to be written at most; then commits wait for them."""
 
@@ -217,7 +219,9 @@ class Rollups:
                 await self.write_finished()
 
     async def _advance(self, through: datetime) -> None:
-        async with self._no_commit, self._database.transaction() as connection:
+        if microseconds(through) <= self._through_us:
+            return
+        async with self._no_commit, self._database.transaction(limit_s=_WRITE_S) as connection:
             before: datetime = await connection.fetchval(_SQL["lock_frontier"])
             if through <= before or self._unwritten(through):
                 return
@@ -238,8 +242,9 @@ class Rollups:
             await connection.execute(_SQL["open_windows"], unmade)
             if late:
                 await self._put_late(connection, late)
+        self._through_us = microseconds(through)
         if self._tally is not None:
-            self._tally.passed(microseconds(through))
+            self._tally.passed(self._through_us)
 
     def _unwritten(self, through: datetime) -> bool:
         """Whether buckets of the time before are still to be written."""

@@ -28,7 +28,7 @@ from der_headend.history import TelemetryHistory
 from der_headend.ingest import Ingest
 from der_headend.measures import LOOP_LAG_S, Distribution
 from der_headend.metrics import HeadendMetrics
-from der_headend.ports import DispatchQuery, SessionRecord
+from der_headend.ports import SessionRecord
 from der_headend.rest.app import beside, create_app
 from der_headend.rest.http_server import HttpServer
 from der_headend.rest.services import Check, Services
@@ -85,11 +85,11 @@ async def build(settings: HeadendSettings, stop: asyncio.Event) -> Headend | Non
         recent = await store.sessions.recent(SESSIONS_KEPT)
         standing = await store.events.open_alarms()
         unfinished = await store.dispatches.unfinished()
-        newest = await store.dispatches.page(DispatchQuery(limit=ENDED_KEPT))
+        newest = await store.dispatches.newest(ENDED_KEPT)
         # All or nothing: whoever loses the store on the way begins again.
         sessions.restore(recent)
         alarms.restore(standing)
-        dispatcher.restore(unfinished, newest=newest.items)
+        dispatcher.restore(unfinished, newest=newest)
 
     def session_changed(record: SessionRecord) -> None:
         ingest.session(record)

@@ -239,6 +239,10 @@ class DispatchStore(Protocol):
         """All that have not ended, oldest first: what a restarted headend takes up again."""
         ...
 
+    async def newest(self, count: int) -> Sequence[Dispatch]:
+        """So many of the newest, newest first: what a restarted headend has at hand."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class StoredEvent:

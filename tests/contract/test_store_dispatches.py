@@ -66,6 +66,13 @@ async def test_pages_are_newest_first_and_complete(stores: Stores) -> None:
     assert pages == 3
 
 
+async def test_newest_are_so_many(stores: Stores) -> None:
+    oldest, newest, middle = records.dispatch(0), records.dispatch(20), records.ended(records.dispatch(10))
+    await put(stores, oldest, newest, middle)
+    assert await stores.dispatches.newest(2) == [newest, middle]
+    assert await stores.dispatches.newest(5) == [newest, middle, oldest]
+
+
 async def test_page_that_is_just_full_has_no_next(stores: Stores) -> None:
     await put(stores, records.dispatch(0), records.dispatch(1))
     assert (await stores.dispatches.page(DispatchQuery(limit=2))).next_cursor is None

@@ -1,15 +1,20 @@
 """What a headend finds in the database when it starts again."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 
+from der_core.dispatch import Allocation, Target
+from der_core.errors import Unavailable
 from der_core.lifecycle import State, Transition
 from der_core.packed import Ids
 from der_headend.ports import Batch, HistoryQuery, SessionRecord
-from der_headend.store.postgres import PostgresStore
+from der_headend.store.postgres import PostgresStore, dispatches
+from der_headend.store.postgres import store as store_module
 from der_runtime.clock import ManualClock
 from der_runtime.right_of_way import RightOfWay
 from kit import records
@@ -107,6 +112,58 @@ async def test_cancel_that_was_stored_ahead_outlasts_a_record_from_before_it(sto
     await store.commit(Batch(dispatches={asked.id: asked}))
     await store.commit(Batch(dispatches={before.id: before}))
     assert await store.dispatches.get(before.id) == asked
+
+
+async def test_what_is_read_at_start_has_more_time_than_what_somebody_waits_for(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "READ_S", 0.2)
+    store = new_store(url)
+    await store.open()
+    record = records.dispatch(0)
+    await store.commit(Batch(dispatches={record.id: record}))
+    direct = await asyncpg.connect(url)
+    async with direct.transaction():
+        await direct.execute("lock table sessions, events, dispatches")
+        reading = asyncio.gather(
+            store.sessions.close_open("headend restarted"),
+            store.sessions.recent(5),
+            store.events.open_alarms(),
+            store.dispatches.unfinished(),
+            store.dispatches.newest(10),
+        )
+        with pytest.raises(Unavailable):
+            await store.dispatches.get(record.id)
+        await asyncio.sleep(0.3)
+        assert not reading.done()
+    assert list(await reading) == [[], [], [], [record], [record]]
+    await direct.close()
+    await store.close()
+
+
+async def test_dispatches_of_many_assets_are_decoded_while_all_else_goes_on(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = records.dispatch(0, assets=[UUID(int=n) for n in range(50)], target=Target.SITE)
+    await store.commit(Batch(dispatches={record.id: record}))
+    monkeypatch.setattr(dispatches, "_DECODED_AT_ONCE", 10)
+    decode, turns, when = dispatches._allocation, 0, set[int]()
+
+    async def all_else() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    def noted(part: asyncpg.Record) -> Allocation:
+        when.add(turns)
+        return decode(part)
+
+    monkeypatch.setattr(dispatches, "_allocation", noted)
+    beside = asyncio.create_task(all_else())
+    assert await store.dispatches.get(record.id) == record
+    beside.cancel()
+    assert len(when) == 5
 
 
 async def test_dispatch_comes_back_to_the_last_bit(store: PostgresStore) -> None:

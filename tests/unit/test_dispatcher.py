@@ -780,9 +780,9 @@ async def test_an_id_used_before_a_restart_is_known_while_the_store_is_away() ->
     first = await world.dispatcher.submit(asked)
     await world.dispatcher.cancel(first.id)
     await world.ingest.flush()
-    newest = await world.store.dispatches.page(DispatchQuery(limit=10))
+    newest = await world.store.dispatches.newest(10)
     after = World(journal=Away())
-    after.dispatcher.restore([], newest=newest.items)
+    after.dispatcher.restore([], newest=newest)
     session = await after.connect(gateway())
     assert (await after.dispatcher.submit(asked)).state is State.CANCELLED
     assert link_of(session).commands == []

@@ -39,6 +39,10 @@ class MemoryDispatches:
         """Some dispatches, newest first; ``start`` and ``end`` bound when they were submitted."""
         return self._timeline.page(self._records, query)
 
+    async def newest(self, count: int) -> Sequence[Dispatch]:
+        """So many of the newest, newest first."""
+        return (await self.page(DispatchQuery(limit=count))).items
+
     async def unfinished(self) -> Sequence[Dispatch]:
         """All that have not ended, oldest first."""
         return [self._records[id] for id in self._timeline.oldest_first() if id not in self._ended]

@@ -5,7 +5,8 @@ again and refuses a list that could not have happened.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -18,6 +19,10 @@ from der_headend.ports import DispatchQuery, Page
 from der_headend.store.postgres import queries
 from der_headend.store.postgres.connection import Connection, Database
 from der_headend.store.postgres.moments import microseconds, moment, plain, plain_or_none
+from der_runtime.breather import Breather
+from der_runtime.right_of_way import RightOfWay
+
+_DECODED_AT_ONCE = 100
 
 _SQL = queries.load("dispatches.sql")
 
@@ -61,47 +66,62 @@ async def put(connection: Connection, dispatches: Sequence[Dispatch]) -> None:
 
 
 class PostgresDispatches:
-    """A ``DispatchStore``."""
+    """A ``DispatchStore``. ``at_start`` is the database for what a headend reads before it serves anybody."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, at_start: Database, right_of_way: RightOfWay) -> None:
         self._database = database
+        self._at_start = at_start
+        self._right_of_way = right_of_way
 
     async def get(self, dispatch_id: UUID) -> Dispatch | None:
         """One dispatch by id."""
-        async with self._database.transaction(snapshot=True) as connection:
-            records = await connection.fetch(_SQL["get"], dispatch_id)
-            return next(iter(await _whole(connection, records)), None)
+        return next(iter(await self._whole(self._database, "get", dispatch_id)), None)
 
     async def page(self, query: DispatchQuery) -> Page[Dispatch]:
         """Some dispatches, newest first; ``start`` and ``end`` bound when they were submitted."""
         before = (None, None) if query.cursor is None else decode_moment(query.cursor)
-        async with self._database.transaction(snapshot=True) as connection:
-            records = await connection.fetch(
-                _SQL["page"],
-                query.asset_id,
-                query.site_id,
-                None if query.state is None else query.state.value,
-                query.start,
-                query.end,
-                *before,
-                query.limit + 1,
-            )
-            found = await _whole(connection, records[: query.limit])
-        more = len(records) > query.limit
-        return Page(found, encode_moment(found[-1].submitted_at, found[-1].id) if more else None)
+        found = await self._whole(
+            self._database,
+            "page",
+            query.asset_id,
+            query.site_id,
+            None if query.state is None else query.state.value,
+            query.start,
+            query.end,
+            *before,
+            query.limit + 1,
+        )
+        items = found[: query.limit]
+        more = len(found) > query.limit
+        return Page(items, encode_moment(items[-1].submitted_at, items[-1].id) if more else None)
 
     async def unfinished(self) -> Sequence[Dispatch]:
         """All that have not ended, oldest first."""
-        async with self._database.transaction(snapshot=True) as connection:
-            return await _whole(connection, await connection.fetch(_SQL["unfinished"]))
+        return await self._whole(self._at_start, "unfinished")
 
+    async def newest(self, count: int) -> Sequence[Dispatch]:
+        """So many of the newest, newest first."""
+        return await self._whole(self._at_start, "newest", count)
 
-async def _whole(connection: Connection, records: Sequence[asyncpg.Record]) -> list[Dispatch]:
-    """The dispatches of these rows, with their parts."""
-    parts: dict[UUID, list[Allocation]] = {record["id"]: [] for record in records}
-    for record in await connection.fetch(_SQL["allocations"], list(parts)):
-        parts[record["dispatch_id"]].append(_allocation(record))
-    return [_dispatch(record, tuple(parts[record["id"]])) for record in records]
+    async def _whole(self, database: Database, query: str, *arguments: Any) -> list[Dispatch]:
+        """The dispatches that a query finds, with their parts, all as of one moment."""
+        async with database.transaction(snapshot=True) as connection:
+            records = await connection.fetch(_SQL[query], *arguments)
+            parts = await connection.fetch(_SQL["allocations"], [record["id"] for record in records])
+        # What may be 100,000 parts is decoded when the database no longer waits for it, and all else goes on meanwhile.
+        allocations: dict[UUID, list[Allocation]] = {record["id"]: [] for record in records}
+        async for part in self._in_pieces(parts):
+            allocations[part["dispatch_id"]].append(_allocation(part))
+        return [
+            _dispatch(record, tuple(allocations[record["id"]])) async for record in self._in_pieces(records)
+        ]
+
+    async def _in_pieces(self, records: Sequence[asyncpg.Record]) -> AsyncIterator[asyncpg.Record]:
+        breather = Breather(self._right_of_way)
+        for begin in range(0, len(records), _DECODED_AT_ONCE):
+            for record in records[begin : begin + _DECODED_AT_ONCE]:
+                yield record
+            await breather.pause()
 
 
 def _dispatch(record: asyncpg.Record, allocations: tuple[Allocation, ...]) -> Dispatch:

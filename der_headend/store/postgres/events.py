@@ -32,10 +32,11 @@ async def put(connection: Connection, events: Sequence[Event]) -> None:
 
 
 class PostgresEvents:
-    """An ``EventStore``."""
+    """An ``EventStore``. ``at_start`` is the database for what a headend reads before it serves anybody."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, at_start: Database) -> None:
         self._database = database
+        self._at_start = at_start
 
     async def page(self, query: EventQuery) -> Page[StoredEvent]:
         """Some events, newest first."""
@@ -64,7 +65,7 @@ class PostgresEvents:
 
     async def open_alarms(self) -> Sequence[StoredEvent]:
         """The alarms that were raised and not cleared, oldest first."""
-        async with self._database.connection() as connection:
+        async with self._at_start.connection() as connection:
             return [_stored(record) for record in await connection.fetch(_SQL["open_alarms"])]
 
 

@@ -30,7 +30,7 @@ async def put(connection: Connection, sessions: Sequence[SessionRecord]) -> None
 
 
 class PostgresSessions:
-    """A ``SessionStore``."""
+    """A ``SessionStore``, asked at start only."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -117,10 +117,12 @@ class PostgresStore:
             writer_id=writer_id,
         )
         self._marks = PostgresMarks(self._small)
-        self.dispatches = PostgresDispatches(self._reads)
-        self.events = PostgresEvents(self._reads)
+        # At start nobody waits who could ask again, and to begin again would not make it faster.
+        at_start = self._upkeep
+        self.dispatches = PostgresDispatches(self._reads, at_start=at_start, right_of_way=right_of_way)
+        self.events = PostgresEvents(self._reads, at_start=at_start)
         self.heartbeats = PostgresHeartbeats(self._reads)
-        self.sessions = PostgresSessions(self._reads)
+        self.sessions = PostgresSessions(at_start)
         self.telemetry = PostgresTelemetry(
             database=self._reads, catalogue=self._catalogue, partitions=self._partitions
         )

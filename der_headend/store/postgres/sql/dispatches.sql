@@ -52,6 +52,9 @@ select * from dispatches where id = $1
 -- name: unfinished
 select * from dispatches where not ended order by submitted_at, id
 
+-- name: newest
+select * from dispatches order by submitted_at desc, id desc limit $1
+
 -- name: page
 select d.* from dispatches as d
 where ($1::uuid is null or d.id in (

@@ -1,5 +1,7 @@
 """Room is made ahead and given back: what is older than what is kept goes, and nothing else."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -115,14 +117,27 @@ async def test_buckets_outlive_their_samples_though_they_were_to_be_made_again(
     assert await read(store, 300_000_000) == [1.0]
 
 
-async def test_partition_in_use_is_dropped_later(url: str, store: PostgresStore, clock: ManualClock) -> None:
+async def test_partition_in_use_is_dropped_a_minute_later_and_holds_up_nobody(
+    url: str, store: PostgresStore, clock: ManualClock
+) -> None:
     await put(store, 0.5, 1.0)
     reader = await asyncpg.connect(url)
     async with reader.transaction():
         await reader.fetch("table telemetry")
         clock.advance(10 * 3600.0)
-        await store.keep_up()
+        await put(store, 10.0, 2.0)
+        upkeep = asyncio.create_task(store.keep_up())
+        slowest_s = 0.0
+        while not upkeep.done():
+            began_s = time.monotonic()
+            await put(store, 10.0, 2.0)
+            slowest_s = max(slowest_s, time.monotonic() - began_s)
+        assert slowest_s < 1.0
         assert "telemetry_2026010100" in await partitions(url, "telemetry")
     await reader.close()
+    clock.advance(50.0)
+    await store.keep_up()
+    assert "telemetry_2026010100" in await partitions(url, "telemetry")
+    clock.advance(20.0)
     await store.keep_up()
     assert "telemetry_2026010100" not in await partitions(url, "telemetry")

@@ -24,6 +24,9 @@ AHEAD = 2
 CLOSED_AFTER = timedelta(seconds=20)
 """So long after its end a partition is taken for closed: hardly a sample still comes into it."""
 
+DROP_AGAIN_AFTER = timedelta(minutes=1)
+"""So long a table whose oldest partition was in use is left alone: those who write it had to wait meanwhile."""
+
 PARTITIONS_AT_ONCE = 64
 """A query locks each partition it may need, and plans for each."""
 
@@ -75,6 +78,7 @@ class Partitions:
         self._tables = {table.name: table for table in tables}
         self._known: dict[str, list[Partition]] = {name: [] for name in self._tables}
         self._building: str | None = None
+        self._in_use_at: dict[str, datetime] = {}
 
     def table(self, name: str) -> Table:
         """One of the tables."""
@@ -195,6 +199,9 @@ class Partitions:
         await connection.execute(_SQL["attach"].format(**names))
 
     async def _drop_old(self, database: Database, table: Table, now: datetime) -> None:
+        # A clock that was set back must not put it off.
+        if timedelta(0) <= now - self._in_use_at.get(table.name, EPOCH) < DROP_AGAIN_AFTER:
+            return
         known = self._known[table.name]
         while known and known[0].ends <= table.horizon(now):
             oldest = known[0]
@@ -203,6 +210,7 @@ class Partitions:
                     await connection.execute(_SQL["lock"])
                     await connection.execute(_SQL["drop"].format(partition=oldest.name))
             except Unavailable as error:
+                self._in_use_at[table.name] = now
                 _log.info("partition in use, dropped later", partition=oldest.name, reason=error.detail)
                 return
             if oldest in known:

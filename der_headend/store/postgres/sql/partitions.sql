@@ -49,6 +49,7 @@ drop index concurrently if exists {index}
 -- name: index
 create index concurrently {index} on {partition} {definition}
 
+-- While this waits for a reader, a dump for instance, all who read or write the table wait behind it.
 -- name: drop
-set local lock_timeout = '2s';
+set local lock_timeout = '100ms';
 drop table if exists {partition}

@@ -43,6 +43,9 @@ _UPKEEP_EVERY_S = 5.0
 _TEND_EVERY_S = 1.0
 _WRITE_EVERY_S = 0.2
 
+_DROPPED_AT_ONCE = 20
+"""So many partitions a reset drops in a transaction, of some six locks each: the server may not have room for all."""
+
 _SQL = queries.load("store.sql")
 _log = get_logger("der_headend.store")
 
@@ -156,6 +159,7 @@ class PostgresStore:
             await connection.close()
         for database in self._databases:
             await database.open()
+        self._partitions.forget()  # those of an earlier attempt may be gone by a reset
         await self._partitions.make_ahead(self._upkeep, self._clock.now())
         await self._rollups.open()
 
@@ -269,9 +273,16 @@ def refuse_distant(url: str, reset: str) -> None:
 
 
 async def empty(connection: Connection, where: str) -> None:
-    """Empty every table, loudly. The inventory's keys and the names of signals go too."""
+    """Empty every table, loudly. The inventory's keys and the names of signals go too.
+
+    One that is broken off is to be begun again: part of what is ordered by time is gone then, and all else is there.
+    """
     counts = await connection.fetchrow(_SQL["counts"])
     _log.warning("DB_RESET: emptying the database", database=where, **(dict(counts) if counts else {}))
+    partitions = [record["name"] for record in await connection.fetch(_SQL["partitions"])]
+    for begin in range(0, len(partitions), _DROPPED_AT_ONCE):
+        some = ", ".join(partitions[begin : begin + _DROPPED_AT_ONCE])
+        await connection.execute(_SQL["drop_partitions"].format(partitions=some))
     async with connection.transaction():
         await connection.execute(_SQL["empty"])
     _log.warning("DB_RESET: the database is empty", database=where)

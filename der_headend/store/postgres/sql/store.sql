@@ -4,6 +4,16 @@ select
     (select count(*) from events) as events,
     (select count(*) from sessions) as sessions
 
+-- name: partitions
+select p.inhrelid::regclass::text as name
+from pg_inherits as p
+join pg_class as c on c.oid = p.inhrelid
+where c.relkind = 'r'
+order by name
+
+-- name: drop_partitions
+drop table {partitions}
+
 -- name: empty
 truncate
     sites, assets, sessions, spools, commits, dispatches, allocations, events, heartbeats, signals, states,

@@ -1,0 +1,64 @@
+"""A database is emptied whole, however many partitions it has, and never under a headend that runs on it."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import asyncpg
+import pytest
+
+from der_headend.ports import Batch
+from der_headend.store.postgres import administration
+from kit import records
+from kit.postgres import TEMPLATE, PostgresServer, migrate
+from kit.postgres_store import database, new_store
+
+FEW_LOCKS = {
+    "max_locks_per_transaction": "10",
+    "max_connections": "20",
+    "max_worker_processes": "0",
+    "autovacuum_max_workers": "1",
+    "max_wal_senders": "0",
+    "shared_buffers": "2MB",
+}
+MANY_PARTITIONS = """
+do $$ begin
+    for n in 1..300 loop
+        execute format(
+            'create table telemetry_%s partition of telemetry for values from (%L) to (%L)',
+            n, timestamptz '2025-01-01' + n * interval '1 hour', timestamptz '2025-01-01' + (n + 1) * interval '1 hour'
+        );
+        commit;
+    end loop;
+end $$
+"""
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    with PostgresServer(fsync=False, options=FEW_LOCKS) as server:
+        server.create_database(name=TEMPLATE)
+        migrate(server.url(TEMPLATE))
+        with database(server) as made:
+            yield made
+
+
+@pytest.fixture
+async def direct(url: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+    connection = await asyncpg.connect(url)
+    yield connection
+    await connection.close()
+
+
+async def test_more_partitions_than_one_transaction_can_lock_are_emptied(
+    url: str, direct: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    await direct.execute(MANY_PARTITIONS)
+    await direct.execute("insert into telemetry values ('2025-01-01 05:30Z', 1, 1, 1, 1, 1, 0, null)")
+    with pytest.raises(asyncpg.OutOfMemoryError, match="shared memory"):
+        await direct.execute("truncate telemetry")
+    await administration.reset(url, force=False, patience_s=5.0)
+    assert await direct.fetch("table telemetry") == []
+    store = new_store(url)
+    await store.open()
+    await store.commit(Batch(rows=[records.rows(1_767_225_600_000_000, [0], {"current_mw": [1.0]})]))
+    await store.close()
+    assert await direct.fetchval("select count(*) from telemetry") == 1

@@ -1,12 +1,15 @@
 """A database is emptied whole, however many partitions it has, and never under a headend that runs on it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import asyncpg
 import pytest
 
-from der_headend.ports import Batch
+from der_headend.ports import Batch, EventQuery
 from der_headend.store.postgres import administration
+from der_headend.store.postgres import store as store_module
+from der_runtime.failure import StartFailed
 from kit import records
 from kit.postgres import TEMPLATE, PostgresServer, migrate
 from kit.postgres_store import database, new_store
@@ -62,3 +65,31 @@ async def test_more_partitions_than_one_transaction_can_lock_are_emptied(
     await store.commit(Batch(rows=[records.rows(1_767_225_600_000_000, [0], {"current_mw": [1.0]})]))
     await store.close()
     assert await direct.fetchval("select count(*) from telemetry") == 1
+
+
+async def test_a_database_that_a_headend_runs_on_is_not_emptied(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "_LEFT_BEHIND_S", 0.3)
+    running, starting = new_store(url), new_store(url)
+    await running.open()
+    await running.commit(Batch(events=[records.event(0)]))
+    for force in (False, True):
+        with pytest.raises(StartFailed, match=r"a headend runs on.*127\.0\.0\.1.*Stop it"):
+            await administration.reset(url, force=force, patience_s=5.0)
+    with pytest.raises(StartFailed, match="a headend runs on"):
+        await starting.open(reset="force")
+    assert len((await running.events.page(EventQuery(limit=5))).items) == 1
+    await running.close()
+    await administration.reset(url, force=False, patience_s=5.0)
+
+
+async def test_connections_that_a_headend_left_behind_are_waited_for(url: str) -> None:
+    stopped = new_store(url)
+    await stopped.open()
+    await stopped.commit(Batch(events=[records.event(0)]))
+    resetting = asyncio.create_task(administration.reset(url, force=False, patience_s=5.0))
+    await asyncio.sleep(0.3)
+    assert not resetting.done()
+    await stopped.close()
+    await resetting

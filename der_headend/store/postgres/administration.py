@@ -70,7 +70,8 @@ async def reset(url: str, *, force: bool, patience_s: float) -> None:
     """Empty every table.
 
     Raises:
-        StartFailed: the database is on another machine and ``force`` is not set, or can't be reached.
+        StartFailed: the database is on another machine and ``force`` is not set, a headend runs on it, or it can't be
+            reached.
     """
     refuse_distant(url, "force" if force else "yes")
     connection = await first_connection(url, patience_s=patience_s)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,7 +15,7 @@ from der_core.errors import Defect, Unavailable
 from der_headend.ports import Batch
 from der_headend.store.postgres import migrations, queries
 from der_headend.store.postgres.catalogue import Catalogue
-from der_headend.store.postgres.connection import Connection, Database, wrapped
+from der_headend.store.postgres.connection import SESSION_SETTINGS, Connection, Database, wrapped
 from der_headend.store.postgres.dispatches import PostgresDispatches
 from der_headend.store.postgres.events import PostgresEvents
 from der_headend.store.postgres.heartbeats import PostgresHeartbeats
@@ -42,6 +43,9 @@ _PROBE_EVERY_S = 1.0
 _UPKEEP_EVERY_S = 5.0
 _TEND_EVERY_S = 1.0
 _WRITE_EVERY_S = 0.2
+
+_LEFT_BEHIND_S, _LOOK_AGAIN_S = 5.0, 0.1
+"""So long a reset waits for the connections of a program that has just ended."""
 
 _DROPPED_AT_ONCE = 20
 """So many partitions a reset drops in a transaction, of some six locks each: the server may not have room for all."""
@@ -272,11 +276,28 @@ def refuse_distant(url: str, reset: str) -> None:
         )
 
 
+async def _refuse_in_use(connection: Connection, where: str) -> None:
+    """A headend goes on with the keys that it has read, which later belong to other assets."""
+    deadline_s = time.monotonic() + _LEFT_BEHIND_S
+    while found := await connection.fetch(_SQL["connected_from"], SESSION_SETTINGS["application_name"]):
+        if time.monotonic() > deadline_s:
+            addresses = ", ".join(record["address"] for record in found)
+            raise StartFailed(
+                f"a headend runs on the database at {where} (connected from {addresses}), so it is not emptied. "
+                "Stop it first; connections of one that was cut off end within half a minute."
+            )
+        await asyncio.sleep(_LOOK_AGAIN_S)
+
+
 async def empty(connection: Connection, where: str) -> None:
     """Empty every table, loudly. The inventory's keys and the names of signals go too.
 
     One that is broken off is to be begun again: part of what is ordered by time is gone then, and all else is there.
+
+    Raises:
+        StartFailed: a headend runs on it.
     """
+    await _refuse_in_use(connection, where)
     counts = await connection.fetchrow(_SQL["counts"])
     _log.warning("DB_RESET: emptying the database", database=where, **(dict(counts) if counts else {}))
     partitions = [record["name"] for record in await connection.fetch(_SQL["partitions"])]

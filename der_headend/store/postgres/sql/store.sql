@@ -4,6 +4,12 @@ select
     (select count(*) from events) as events,
     (select count(*) from sessions) as sessions
 
+-- name: connected_from
+select distinct coalesce(host(client_addr), 'this machine') as address
+from pg_stat_activity
+where datname = current_database() and application_name = $1 and pid <> pg_backend_pid()
+order by address
+
 -- name: partitions
 select p.inhrelid::regclass::text as name
 from pg_inherits as p

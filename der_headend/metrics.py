@@ -195,8 +195,12 @@ class HeadendMetrics(Collector):
         )
 
     def _of_ingest(self) -> Iterator[Metric]:
+        too_old = self._store.samples_too_old
         yield _counter(
-            "der_ingest_rows", "Samples stored (one moment of one asset)", self._ingest.rows_stored
+            "der_ingest_rows", "Samples stored (one moment of one asset)", self._ingest.rows_stored - too_old
+        )
+        yield _counter(
+            "der_ingest_rows_too_old", "Samples not stored, for they were older than what is kept", too_old
         )
         yield _gauges("der_ingest_waiting", "Taken and not stored yet", "kind", self._ingest.waiting)
         yield _gauge(

@@ -145,6 +145,11 @@ class StoreLife(Protocol):
         """By table, in how many partitions it keeps what is ordered by time; empty if in none."""
         ...
 
+    @property
+    def samples_too_old(self) -> int:
+        """How many samples were committed and not stored, for they were older than what is kept."""
+        ...
+
 
 class WriteBehind(Protocol):
     """Where what may be stored a little later is handed in."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 
+from der_core.errors import Unavailable
 from der_headend.ports import Batch, HistoryQuery
 from der_headend.store.postgres import PostgresStore, Retention
 from der_runtime.clock import ManualClock
@@ -84,9 +85,46 @@ async def test_old_samples_go_and_their_buckets_stay(
     assert (await partitions(url, "telemetry"))[0] == "telemetry_2026010103"
     assert await read(store, 60_000_000) == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
     clock.advance(3 * 86_400.0)
+    await put(store, 78.0, 6.0)
     await store.keep_up()
-    assert await read(store, 60_000_000) == []
-    assert await read(store, 300_000_000) == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
+    assert await read(store, 60_000_000) == [6.0]
+    assert await read(store, 300_000_000) == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+
+
+@pytest.mark.parametrize("ahead", [timedelta(days=20), timedelta(days=4000)])
+async def test_a_clock_that_is_far_ahead_takes_nothing_along(
+    url: str, clock: ManualClock, ahead: timedelta
+) -> None:
+    right = new_store(url, clock=clock, retention=KEEP)
+    await right.open()
+    await put(right, 0.5, 1.0)
+    await right.close()
+    wrong = new_store(url, clock=ManualClock(START + ahead), retention=KEEP)
+    await wrong.open()
+    await wrong.keep_up()
+    await put(wrong, 0.6, 2.0)
+    await wrong.keep_up()
+    assert await read(wrong, None) == [1.0, 2.0]
+    assert wrong.samples_too_old == 0
+    await wrong.close()
+
+
+async def test_what_is_too_old_is_counted_once_however_often_it_is_tried(
+    url: str, store: PostgresStore, clock: ManualClock
+) -> None:
+    clock.advance(10 * 3600.0)
+    await put(store, 9.0, 1.0)
+    await store.keep_up()
+    direct = await asyncpg.connect(url)
+    await direct.execute("alter table commits rename to elsewhere")
+    old = Batch(rows=[rows(START_US + at * HOUR_US, [0], {"current_mw": [2.0]}) for at in (1, 9)])
+    for _ in range(3):
+        with pytest.raises(Unavailable):
+            await store.commit(old)
+    await direct.execute("alter table elsewhere rename to commits")
+    await direct.close()
+    await store.commit(old)
+    assert store.samples_too_old == 1
 
 
 async def test_sample_older_than_what_is_kept_is_counted_and_changes_nothing(
@@ -94,11 +132,11 @@ async def test_sample_older_than_what_is_kept_is_counted_and_changes_nothing(
 ) -> None:
     await put(store, 0.5, 1.0)
     clock.advance(10 * 3600.0)
-    await store.keep_up()
-    await put(store, 0.51, 2.0)
     await put(store, 9.0, 3.0)
     await store.keep_up()
-    assert store.journal.rows_too_old == 1
+    await put(store, 0.51, 2.0)
+    await store.keep_up()
+    assert store.samples_too_old == 1
     assert await read(store, None) == [3.0]
     assert await read(store, 300_000_000) == [1.0, 3.0]
 
@@ -108,13 +146,14 @@ async def test_buckets_outlive_their_samples_though_they_were_to_be_made_again(
 ) -> None:
     await put(store, 0.95, 1.0)
     clock.advance(4 * 3600.0 - 30.0)
+    await put(store, 3.9, 3.0)
     await store.keep_up()
     await put(store, 0.995, 2.0)
     for _ in range(2):
         clock.advance(45.0)
         await store.keep_up()
     assert "telemetry_2026010100" not in await partitions(url, "telemetry")
-    assert await read(store, 300_000_000) == [1.0]
+    assert await read(store, 300_000_000) == [1.0, 3.0]
 
 
 async def test_partition_in_use_is_dropped_a_minute_later_and_holds_up_nobody(

@@ -71,6 +71,16 @@ async def test_samples_are_counted_once_stored() -> None:
     assert found["der_fleet_power_watts"] == -1.5e6
 
 
+async def test_samples_too_old_to_be_stored_are_counted_apart() -> None:
+    world = World()
+    session = await world.connect(gateway())
+    world.ingest.frame(session, 1, frame(world, [1.0, -3.0, 0.5]))
+    await world.ingest.flush()
+    world.store.samples_too_old = 2
+    found = scraped(world)
+    assert (found["der_ingest_rows_total"], found["der_ingest_rows_too_old_total"]) == (1, 2)
+
+
 async def test_power_is_of_the_assets_that_are_heard_as_in_every_other_sum() -> None:
     world = World()
     assert "der_fleet_power_watts" not in scraped(world)  # unknown is not 0

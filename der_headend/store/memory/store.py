@@ -29,6 +29,7 @@ class MemoryStore:
         self.events = MemoryEvents()
         self.heartbeats = MemoryHeartbeats()
         self.sessions = MemorySessions()
+        self.samples_too_old = 0
         self.telemetry = MemoryTelemetry(assets=assets, history_samples=history_samples)
         self._marks: OrderedDict[UUID, int] = OrderedDict()
 

@@ -72,8 +72,8 @@ class PostgresJournal:
         # neighbours too, and not the first asset with the last, between which an index by pages would see all others.
         self._directions = cycle((slice(None), slice(None, None, -1)))
         self._newest = EPOCH
-        self.rows_too_old = 0
-        """Samples older than what is kept, which were not stored."""
+        self.samples_too_old = 0
+        """Samples of committed batches that were not stored, for they were older than what is kept."""
         self.trouble: str | None = None
         """Why the last commit failed; ``None`` if it did not."""
 
@@ -122,7 +122,8 @@ class PostgresJournal:
         await self._catalogue.learn(self._bulk, {name for rows in batch.rows for name in rows.columns})
         await self._make_room(batch, minutes)
         claimed = False
-        limit_s = self._bulk.limit_s * max(1.0, sum(rows.size for rows in kept) / samples.ROWS_AT_ONCE)
+        count = sum(rows.size for rows in kept)
+        limit_s = self._bulk.limit_s * max(1.0, count / samples.ROWS_AT_ONCE)
         try:
             async with (
                 self._rollups.storing(batch_id, kept),
@@ -140,6 +141,7 @@ class PostgresJournal:
             self._partitions.forget()  # somebody else has dropped one
             raise Unavailable("partition_gone", error.detail, retry_after_s=RETRY_AFTER_S) from error
         del self._tried[id(batch)]
+        self._count_too_old(sum(rows.size for rows in batch.rows) - count)
 
     async def _claim(self, connection: Connection, batch_id: UUID, kept: Iterable[Rows]) -> bool:
         """Enter the batch; ``False`` if it is there already."""
@@ -179,13 +181,13 @@ class PostgresJournal:
 
     def _kept(self, given: Rows) -> list[Rows]:
         """The samples that are not so old that they would be dropped at once."""
-        horizon_us = microseconds(self._partitions.table(samples.TABLE).horizon(self._clock.now()))
-        kept = given.only(given.timestamps_us >= horizon_us)
-        if too_old := given.size - kept.size:
-            if self.rows_too_old == 0:
-                _log.warning("samples older than what is kept are not stored; further ones are counted")
-            self.rows_too_old += too_old
+        kept = given.only(given.timestamps_us >= microseconds(self._partitions.horizon(samples.TABLE)))
         return [kept] if kept.size else []
+
+    def _count_too_old(self, count: int) -> None:
+        if count and not self.samples_too_old:
+            _log.warning("samples older than what is kept are not stored; further ones are counted")
+        self.samples_too_old += count
 
 
 def _minutes(rows: Rows) -> set[int]:

@@ -79,6 +79,7 @@ class Partitions:
         self._known: dict[str, list[Partition]] = {name: [] for name in self._tables}
         self._building: str | None = None
         self._in_use_at: dict[str, datetime] = {}
+        self._surely_now = EPOCH
 
     def table(self, name: str) -> Table:
         """One of the tables."""
@@ -111,9 +112,19 @@ class Partitions:
             await self.provide(database, table.name, [now + n * table.width for n in range(AHEAD + 1)])
 
     async def drop_old(self, database: Database, now: datetime) -> None:
-        """Drop the partitions all of which is older than what is kept; one in use is left for the next time."""
+        """Drop the partitions all of which is older than what is kept; one in use is left for the next time.
+
+        What is old is not told by our clock alone, for one that is wrong by weeks would take all that is kept along: by
+        that of the database too, and by the newest sample.
+        """
+        async with database.connection() as connection:
+            self._surely_now = min(now, await connection.fetchval(_SQL["surely_now"]))
         for table in self._tables.values():
             await self._drop_old(database, table, now)
+
+    def horizon(self, name: str) -> datetime:
+        """What is older than this may have been dropped."""
+        return self._tables[name].horizon(self._surely_now)
 
     async def existing(self, connection: Connection, name: str) -> list[Partition]:
         """The partitions that a table has, oldest first."""
@@ -203,7 +214,7 @@ class Partitions:
         if timedelta(0) <= now - self._in_use_at.get(table.name, EPOCH) < DROP_AGAIN_AFTER:
             return
         known = self._known[table.name]
-        while known and known[0].ends <= table.horizon(now):
+        while known and known[0].ends <= self.horizon(table.name):
             oldest = known[0]
             try:
                 async with database.transaction() as connection:

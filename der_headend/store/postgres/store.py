@@ -189,6 +189,11 @@ class PostgresStore:
         """By table, how many partitions it has."""
         return self._partitions.counts()
 
+    @property
+    def samples_too_old(self) -> int:
+        """How many samples were committed and not stored, for they were older than what is kept."""
+        return self.journal.samples_too_old
+
     async def run(self) -> None:
         """Look after the database for as long as the headend runs."""
         async with asyncio.TaskGroup() as tasks:

@@ -49,6 +49,10 @@ drop index concurrently if exists {index}
 -- name: index
 create index concurrently {index} on {partition} {definition}
 
+-- A moment that has surely come, however wrong a clock is.
+-- name: surely_now
+select least(now(), (select max(newest) + interval '1 hour' from commits))
+
 -- While this waits for a reader, a dump for instance, all who read or write the table wait behind it.
 -- name: drop
 set local lock_timeout = '100ms';

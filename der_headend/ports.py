@@ -184,8 +184,9 @@ class Journal(Protocol):
         """Store a batch in one transaction.
 
         Raises:
-            Unavailable: nothing of it was stored; try again later.
-            Defect: the store refuses it; nothing of it was stored.
+            Unavailable: nothing of it was stored, or nobody can tell. Try again later with this very object, by which a
+                batch of unknown outcome is known again; a copy of it, or a part, might be stored twice.
+            Defect: such data can't be stored; nothing of it was.
         """
         ...
 

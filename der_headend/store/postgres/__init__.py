@@ -6,10 +6,12 @@
     migrations  brings the schema up to date, one program at a time
     journal     a batch in one transaction, stored once whatever becomes of the connection
     marks       how far each spool is stored, for many spools in one query
-    telemetry   samples into binary COPY and back into columns
+    samples     into binary COPY and back into columns
+    telemetry   history of assets and, with ``site_history``, of sites
+    catalogue   what the database's keys, places and codes mean; the inventory
     partitions  the room for them, as ``layout`` says for the size of the fleet, and its indexes
     rollups     the buckets: added up in memory by ``tally`` or made from samples
-    dispatches, events, sessions, heartbeats, fleet_tables   one resource each; their SQL is in ``sql/`` by name
+    dispatches, events, sessions, heartbeats   one resource each; their SQL is in ``sql/`` by name
 
 All SQL has names and lives in ``sql/*.sql`` and ``migrations/versions/*.sql``.
 """

@@ -1,9 +1,10 @@
 """The way into the database: a batch in one transaction, stored once whatever becomes of the connection.
 
 When the connection is lost during COMMIT, nobody can say on the spot whether the transaction went through. So a batch
-with samples bears an id that is written with it: an attempt whose outcome is unknown is repeated under the same id,
-and the database, which waits for the first attempt if that is still under way, tells that it is there already. Events,
-heartbeats, sessions, dispatches and marks are known by ids of their own and may be written again.
+with samples (the object, not what is in it) bears an id that is written with it: an attempt whose outcome is unknown is
+repeated under the same id, and the database, which waits for the first attempt if that is still under way, tells that
+it is there already. Events, heartbeats, sessions, dispatches and marks are known by ids of their own and may be written
+again.
 
 Samples have connections of their own, so that a dispatch need not wait behind them.
 """
@@ -85,7 +86,7 @@ class PostgresJournal:
         """Store a batch in one transaction.
 
         Raises:
-            Unavailable: nothing of it was stored, or nobody can tell. Committing the same batch again stores it once.
+            Unavailable: nothing of it was stored, or nobody can tell. Committing the same object again stores it once.
             Defect: the database can't store such data; nothing of it was stored.
         """
         try:

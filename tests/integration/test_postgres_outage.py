@@ -462,6 +462,32 @@ async def test_partition_that_somebody_dropped_is_made_again(
     assert (await counts(server.url(name)))[0] == ASSETS
 
 
+async def test_partition_of_heartbeats_that_somebody_dropped_is_made_again(
+    server: PostgresServer, name: str, store: PostgresStore
+) -> None:
+    await store.commit(Batch(heartbeats=[records.heartbeat(0)]))
+    direct = await asyncpg.connect(server.url(name))
+    (gone,) = await direct.fetch("select distinct tableoid::regclass::text as partition from heartbeats")
+    await direct.execute(f"drop table {gone['partition']}")
+    assert await persist(store, Batch(heartbeats=[records.heartbeat(1)])) == 1
+    assert await direct.fetchval("select count(*) from heartbeats") == 1
+    await direct.close()
+
+
+async def test_a_dispatch_that_is_stored_does_not_hide_that_samples_are_refused(
+    server: PostgresServer, name: str, store: PostgresStore
+) -> None:
+    await refuse(server.url(name), "XX001")
+    with pytest.raises(Unavailable):
+        await store.commit(batch(1))
+    dispatch = records.dispatch(0)
+    await store.commit(Batch(dispatches={dispatch.id: dispatch}))
+    assert not store.health()[0]
+    await refuse(server.url(name), "")
+    await store.commit(batch(1))
+    assert store.health()[0]
+
+
 async def test_events_can_be_read_while_the_writer_waits(
     server: PostgresServer, name: str, store: PostgresStore
 ) -> None:

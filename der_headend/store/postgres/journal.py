@@ -10,7 +10,8 @@ Samples have connections of their own, so that a dispatch need not wait behind t
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import chain, cycle
 from typing import Any
 from uuid import UUID, uuid4
@@ -75,8 +76,12 @@ class PostgresJournal:
         self._newest = EPOCH
         self.samples_too_old = 0
         """Samples of committed batches that were not stored, for they were older than what is kept."""
-        self.trouble: str | None = None
-        """Why the last commit failed; ``None`` if it did not."""
+        self._troubles: dict[Database, str] = {}
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the last commit with samples failed, or the last of all; ``None`` if neither did."""
+        return next(iter(self._troubles.values()), None)
 
     async def open(self, connection: Connection) -> None:
         """Clear up after writers that are long gone."""
@@ -89,14 +94,18 @@ class PostgresJournal:
             Unavailable: nothing of it was stored, or nobody can tell. Committing the same object again stores it once.
             Defect: the database can't store such data; nothing of it was stored.
         """
+        database = self._bulk if batch.rows else self._small
         try:
             await (self._commit_samples(batch) if batch.rows else self._commit_small(batch))
         except Unavailable as error:
-            if error.code == REFUSES and error.detail != self.trouble:
+            if error.code == REFUSES and error.detail != self._troubles.get(database):
                 _log.exception("the database refuses what it is to store", reason=error.detail)
-            self.trouble = error.detail
+            self._troubles[database] = error.detail
             raise
-        self.trouble = None
+        if batch.rows:
+            self._troubles.clear()
+        else:  # a dispatch that was stored says nothing of samples
+            self._troubles.pop(database, None)
 
     async def _commit_small(self, batch: Batch) -> None:
         if batch == Batch(dispatches=batch.dispatches):
@@ -105,8 +114,9 @@ class PostgresJournal:
                 await dispatches.put(connection, list(batch.dispatches.values()))
             return
         await self._make_room(batch, ())
-        async with self._small.transaction() as connection:
-            await _put_records(connection, batch)
+        with self._partitions_noticed():
+            async with self._small.transaction() as connection:
+                await _put_records(connection, batch)
 
     async def _commit_samples(self, batch: Batch) -> None:
         # The batch is held on to until its outcome is known, so no other can have its identity meanwhile.
@@ -126,23 +136,32 @@ class PostgresJournal:
         count = sum(rows.size for rows in kept)
         limit_s = self._bulk.limit_s * max(1.0, count / samples.ROWS_AT_ONCE)
         try:
-            async with (
-                self._rollups.storing(batch_id, kept),
-                self._bulk.transaction(limit_s=limit_s) as connection,
-            ):
-                if claimed := await self._claim(connection, batch_id, kept):
-                    await self._put_samples(connection, kept)
-                    await _put_records(connection, batch)
-        except Defect as error:
-            if not isinstance(error.__cause__, asyncpg.CheckViolationError):
-                if claimed:  # so no earlier attempt was stored either
-                    self._rollups.refused(batch_id)
-                    del self._tried[id(batch)]
-                raise
-            self._partitions.forget()  # somebody else has dropped one
-            raise Unavailable("partition_gone", error.detail, retry_after_s=RETRY_AFTER_S) from error
+            with self._partitions_noticed():
+                async with (
+                    self._rollups.storing(batch_id, kept),
+                    self._bulk.transaction(limit_s=limit_s) as connection,
+                ):
+                    if claimed := await self._claim(connection, batch_id, kept):
+                        await self._put_samples(connection, kept)
+                        await _put_records(connection, batch)
+        except Defect:
+            if claimed:  # so no earlier attempt was stored either
+                self._rollups.refused(batch_id)
+                del self._tried[id(batch)]
+            raise
         del self._tried[id(batch)]
         self._count_too_old(sum(rows.size for rows in batch.rows) - count)
+
+    @contextmanager
+    def _partitions_noticed(self) -> Iterator[None]:
+        """A partition that somebody else has dropped is made again at the next attempt."""
+        try:
+            yield
+        except Defect as error:
+            if not isinstance(error.__cause__, asyncpg.CheckViolationError):
+                raise
+            self._partitions.forget()
+            raise Unavailable("partition_gone", error.detail, retry_after_s=RETRY_AFTER_S) from error
 
     async def _claim(self, connection: Connection, batch_id: UUID, kept: Iterable[Rows]) -> bool:
         """Enter the batch; ``False`` if it is there already."""

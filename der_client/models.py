@@ -187,7 +187,8 @@ class Allocation(TypedDict):
     """One asset's part of a dispatch, in MW.
 
     ``raw_mw`` is its share by ``weight`` (0 to 1), ``clamped_mw`` that within its limits, ``mw`` what it was given,
-    ``applied_mw`` what its driver accepted, ``measured_mw`` what telemetry showed while it was in force.
+    ``applied_mw`` what its driver accepted, ``measured_mw`` what telemetry showed while it was in force
+    (``None`` while the asset is not heard).
     """
 
     asset_id: str

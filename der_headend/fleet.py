@@ -61,6 +61,8 @@ class Fleet:
         self.inventory = inventory
         self.assets: Assets = inventory.in_order
         self.slot_of: Mapping[UUID, int] = inventory.places
+        self.served: NDArray[np.bool_] = np.zeros(len(self.assets), np.bool_)
+        """Shape (assets,): whether its agent is connected; ``Sessions`` keeps it."""
         self.timestamp_us: Integers = np.zeros(len(self.assets), np.int64)
         self.columns: dict[str, Floats] = {signal.name: self._unknown() for signal in CORE_SIGNALS}
         self.states: dict[str, list[str]] = {}

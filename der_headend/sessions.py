@@ -58,7 +58,7 @@ class Sessions:
         self.sums = LiveSums()
         self._live: dict[UUID, Session] = {}
         self._by_spool: dict[UUID, Session] = {}
-        self.served = np.zeros(len(fleet.assets), np.bool_)
+        self.served = fleet.served
         """Shape (assets,): whether its agent is connected."""
         self._due: list[tuple[float, UUID]] = []
         self._agents = Agents(assets=len(fleet.assets))

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from der_core.dispatch import Allocation, Dispatch
 from der_core.errors import Unavailable
+from der_core.freshness import STALE_AFTER_S
 from der_core.lifecycle import State, Transition
 from der_core.request import HEADEND, OPERATOR
 from der_headend.announcements import Announcements
@@ -235,12 +236,16 @@ class Records:
         )
 
     def _measured(self, was: Allocation, part: Allocation) -> Allocation:
-        """``part`` with the newest measurement, if that was taken while it was active."""
+        """``part`` with what was measured last while it was active; of an open part only what is live."""
         since = was.stage.at(State.ACTIVE) if was.state is State.ACTIVE else None
         slot = self._fleet.slot_of.get(part.asset_id)
         if since is None or slot is None:
             return part
         sampled_at = datetime.fromtimestamp(int(self._fleet.timestamp_us[slot]) / 1e6, UTC)
-        until = part.stage.last.at if part.state.final else sampled_at
+        if part.state.final:
+            counts = sampled_at <= part.stage.last.at
+        else:
+            age_s = (self._clock.now() - sampled_at).total_seconds()
+            counts = self._fleet.served[slot] and age_s <= STALE_AFTER_S
         mw = self._fleet.number("current_mw", slot)
-        return replace(part, measured_mw=mw) if mw is not None and since <= sampled_at <= until else part
+        return replace(part, measured_mw=mw) if mw is not None and since <= sampled_at and counts else part

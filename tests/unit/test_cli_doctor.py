@@ -275,6 +275,15 @@ def test_a_healthy_system_has_nothing_wrong() -> None:
     assert found(database(), "Schema is not up to date").verdict is Verdict.OK
 
 
+def test_only_parts_that_are_measured_count_as_doing_what_they_were_told() -> None:
+    name = "Asset does not do what it was told"
+    unheard = order(part={"measured_mw": None})
+    some = found(answering(dispatches=[order(), unheard]), name)
+    assert some.verdict is Verdict.OK
+    assert some.seen == "of 2 parts of dispatches in force for over 60 s 1 are measured, each as it was told"
+    assert found(answering(dispatches=[unheard]), name).verdict is Verdict.UNCHECKED
+
+
 def test_everything_is_checked_or_said_to_be_unchecked_without_a_headend() -> None:
     names = [finding.check.name for finding in diagnose(HEALTHY)]
     assert [finding.check.name for finding in diagnose(down())] == names

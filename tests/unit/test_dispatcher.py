@@ -8,6 +8,7 @@ import pytest
 
 from der_core.dispatch import Dispatch
 from der_core.errors import Conflict, NotFound, Rejected, Unavailable
+from der_core.freshness import STALE_AFTER_S
 from der_core.lifecycle import State
 from der_core.request import DispatchRequest
 from der_headend.ports import Batch, DispatchQuery
@@ -55,6 +56,39 @@ async def test_a_site_dispatch_goes_whole_to_its_gateway_and_follows_its_reports
     assert [p.measured_mw for p in now.allocations] == [7.1, 2.4, 2.4]
     assert now.mw == pytest.approx(12.0)
     assert not now.clamped
+
+
+async def test_what_an_open_part_does_is_only_said_while_its_asset_is_heard() -> None:
+    world = World()
+    session = await world.connect(gateway())
+    record = await world.dispatcher.submit(DispatchRequest(mw=12.0, site_id=SITE))
+    world.dispatcher.reported(session, says(world, record.id, State.ACTIVE, {A: 7.2, B: 2.4, C: 2.4}))
+
+    async def measured() -> list[float | None]:
+        return [part.measured_mw for part in (await world.dispatcher.get(record.id)).allocations]
+
+    world.clock.advance(1.0)
+    world.show({A: 7.1, B: 2.4, C: 2.4})
+    world.clock.advance(STALE_AFTER_S)
+    assert await measured() == [7.1, 2.4, 2.4]
+    world.clock.advance(0.1)
+    world.show({B: 2.3})
+    assert await measured() == [None, 2.3, None]
+    world.sessions.close(session.id, "link lost")
+    assert await measured() == [None, None, None]
+
+
+async def test_what_an_ended_part_did_last_stays() -> None:
+    world = World()
+    session = await world.connect(gateway())
+    record = await world.dispatcher.submit(DispatchRequest(mw=5.0, asset_id=A))
+    world.dispatcher.reported(session, says(world, record.id, State.ACTIVE, {A: 5.0}))
+    world.clock.advance(1.0)
+    world.show({A: 4.9})
+    world.clock.advance(60.0)
+    world.dispatcher.reported(session, says(world, record.id, State.FAILED, {A: 5.0}))
+    (part,) = (await world.dispatcher.get(record.id)).allocations
+    assert (part.state, part.measured_mw) == (State.FAILED, 4.9)
 
 
 async def test_a_command_has_the_right_of_way_from_its_record_to_the_answer_of_its_agent() -> None:

@@ -93,7 +93,9 @@ class Allocation(Share):
 
     applied_mw: float | None = Field(description="what its driver accepted", examples=[7.2])
     measured_mw: float | None = Field(
-        description="what telemetry shows while it is in force", examples=[7.19]
+        description="what telemetry shows while it is in force and the asset is heard; of an ended part what it "
+        "showed last",
+        examples=[7.19],
     )
     state: State = Field(description="where this part of the dispatch stands", examples=["active"])
     reason: str | None = Field(

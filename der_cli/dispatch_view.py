@@ -2,7 +2,7 @@
 
 from rich.text import Text
 
-from der_cli.screen import SIGN_CONVENTION, instant, mw, number, out, words
+from der_cli.screen import SIGN_CONVENTION, exact_mw, instant, mw, number, out, words
 from der_cli.table import Column, show
 from der_client.models import Allocation, Dispatch, Preview, PreviewShare
 from der_client.reasons import meaning
@@ -21,7 +21,7 @@ def show_preview(split: Preview, *, mw: float) -> None:
         Column("MW", lambda share: _power(share["mw"]), right=True),
         Column("Reason", _reason, rank=1),
     ]
-    title = f"{_power(mw)} MW would be split like this"
+    title = f"{exact_mw(mw)} MW would be split like this"
     show(columns, split["allocations"], title=title, caption=SIGN_CONVENTION)
     for left_out in split["skipped"]:
         _warn(f"{words(left_out['asset_name'])} gets no share: {explained(left_out['reason'])}")
@@ -58,7 +58,7 @@ def show_record(record: Dispatch) -> None:
     title = f"Dispatch {record['id']}: {words(record['state'])}"
     show(columns, record["allocations"], title=title, caption=SIGN_CONVENTION)
     out().print(
-        f"requested {_power(record['requested_mw'])} MW · allocated {_power(record['mw'])} MW · "
+        f"requested {exact_mw(record['requested_mw'])} MW · allocated {_power(record['mw'])} MW · "
         f"unserved {_power(record['unserved_mw'])} MW",
         soft_wrap=True,
     )

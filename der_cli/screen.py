@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from datetime import datetime
+from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
 from typing import Any, TextIO
@@ -69,11 +70,19 @@ def print_json_line(value: Any) -> None:
 
 
 def mw(value: float | None) -> str:
-    """Power with its sign, to 10 kW."""
+    """Power with its sign, to 10 kW; below 100 kW to 0.1 kW."""
     if value is None:
         return UNKNOWN
-    rounded = round(value, 2) + 0.0  # + 0.0 makes -0.0 positive
-    return f"{rounded:+.2f}" if rounded else "0.00"
+    size = round(abs(value), 4)
+    if not size:
+        return "0.00"
+    return f"{value:+.{4 if size < 0.1 else 2}f}"  # noqa: PLR2004 - said above
+
+
+def exact_mw(value: float) -> str:
+    """Power with its sign and every digit it has, two decimals at least: what is sent, or was."""
+    decimals = max(2, -int(Decimal(repr(value)).as_tuple().exponent))
+    return f"{value:+.{decimals}f}" if value else "0.00"
 
 
 def number(value: float | None, digits: int = 1) -> str:

@@ -6,6 +6,7 @@ A cell is the unit of what is sent to browsers, so its keys are short. Unknown i
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, Literal, TypedDict
 
 from der_client.heard import Heard
@@ -15,8 +16,9 @@ Direction = Literal["out", "in", "zero"]
 
 UNKNOWN = "–"
 MINUS = "−"
-_IDLE_MW = 0.005
-"""Below this, power is shown as 0 and has no direction."""
+_IDLE_MW = 0.00005
+"""Up to this, power is shown as 0 and has no direction."""
+_SIGNS: Mapping[Direction, str] = {"out": "+", "in": MINUS, "zero": ""}
 
 
 class Cell(TypedDict, total=False):
@@ -56,6 +58,13 @@ def power(mw: float | None, *, look: Look | None = None, at: float | None = None
     return cell
 
 
+def asked(mw: float) -> Cell:
+    """Power in MW as it was asked for."""
+    cell = text(exact(mw))
+    cell["d"] = direction(mw, idle_mw=0.0)
+    return cell
+
+
 def amount(value: float | None, *, look: Look | None = None, at: float | None = None) -> Cell:
     """An amount that has no direction: energy, headroom, a limit."""
     return text(None if value is None else number(value), look=look, at=at)
@@ -76,9 +85,9 @@ def alarms(count: int, *, critical: bool, at: float | None = None) -> Cell:
     return text(f"{count:,}", look=("bad" if critical else "warn") if count else "quiet", at=at)
 
 
-def direction(mw: float) -> Direction:
+def direction(mw: float, *, idle_mw: float = _IDLE_MW) -> Direction:
     """Which way power flows."""
-    if abs(mw) < _IDLE_MW:
+    if abs(mw) <= idle_mw:
         return "zero"
     return "out" if mw > 0 else "in"
 
@@ -93,14 +102,20 @@ def word(mw: float | None, *, site: bool = False) -> str:
 
 def signed(mw: float) -> str:
     """A power as text: ``+7.20``, ``−4.00``, ``0.00``."""
-    sign = {"out": "+", "in": MINUS, "zero": ""}[direction(mw)]
+    sign = _SIGNS[direction(mw)]
     return sign + number(abs(mw) if sign else 0.0)
 
 
+def exact(mw: float) -> str:
+    """A power as text with every digit it has, two decimals at least: ``+12.00``, ``−0.0074``, ``+123.456``."""
+    decimals = max(2, -int(Decimal(repr(mw)).as_tuple().exponent))
+    return f"{_SIGNS[direction(mw, idle_mw=0.0)]}{abs(mw):,.{decimals}f}"
+
+
 def number(value: float) -> str:
-    """As many decimals as anybody reads: two below 100, one below 10,000, then none."""
-    size = abs(value)
-    decimals = 2 if size < 100 else 1 if size < 10_000 else 0  # noqa: PLR2004 - said above
+    """As many decimals as anybody reads: four below 0.1 (but 0), two below 100, one below 10,000, then none."""
+    size = round(abs(value), 4)
+    decimals = 4 if 0 < size < 0.1 else 2 if size < 100 else 1 if size < 10_000 else 0  # noqa: PLR2004 - said above
     return f"{value:,.{decimals}f}".replace("-", MINUS)
 
 

@@ -67,13 +67,13 @@ def sense(target: Target | None, mw: float | None) -> str:
     site = target is not None and target.kind == "site"
     name = target.name if target else "the target"
     verbs = {"out": "export" if site else "discharge", "in": "import" if site else "charge", "zero": "hold"}
-    return f"{cells.signed(mw)} MW: {name} is to {verbs[cells.direction(mw)]}"
+    return f"{cells.exact(mw)} MW: {name} is to {verbs[cells.direction(mw, idle_mw=0.0)]}"
 
 
 def sentence(order: Order) -> str:
     """The order in words, as on the button that sends it."""
     length = "until further notice" if order.duration_s is None else f"for {span(order.duration_s)}"
-    return f"Send {cells.signed(order.mw)} MW to {order.target.name} {length}"
+    return f"Send {cells.exact(order.mw)} MW to {order.target.name} {length}"
 
 
 def span(seconds: float) -> str:

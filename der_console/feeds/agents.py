@@ -184,7 +184,7 @@ def agent_cells(agent: Agent, *, now: float) -> Mapping[str, Cell]:
         ),
         "seen": _ago(agent["last_seen_at"], now),
         "skew": cells.text(
-            None if skew is None else cells.signed(skew),
+            None if skew is None else f"{round(skew, 2) + 0.0:+.2f}".replace("-", cells.MINUS),
             look="warn" if skew is not None and abs(skew) > SKEW_NOTED_S else None,
         ),
         "spooled": cells.text(None if spooled is None else f"{spooled:,}"),

@@ -128,7 +128,7 @@ def asset_cells(asset: Asset | None) -> dict[str, Cell]:
 def superseded(in_force: Sequence[Dispatch], asset_ids: set[str]) -> list[str]:
     """Which dispatches would end, wholly or in part, because newer ones win at each asset."""
     return [
-        f"{cells.signed(record['requested_mw'])} MW in force since {at[11:19]} UTC would be superseded at "
+        f"{cells.exact(record['requested_mw'])} MW in force since {at[11:19]} UTC would be superseded at "
         + ", ".join(names[:5])
         + (f" and {len(names) - 5} more" if len(names) > 5 else "")  # noqa: PLR2004 - as many as are named
         + "."

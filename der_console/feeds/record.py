@@ -61,7 +61,7 @@ def record_cells(
     target = {"asset": record["asset_id"], "site": record["site_id"]}[record["target"]]
     return {
         **allocation_cells(record, assets),
-        "title": cells.text(f"{cells.signed(record['requested_mw'])} MW to {name}"),
+        "title": cells.text(f"{cells.exact(record['requested_mw'])} MW to {name}"),
         "target": {"t": name, "h": f"/ui/{record['target']}/{target}"},
         "state": state_cell(record["state"]),
         "steps": rows(steps(record, site)),

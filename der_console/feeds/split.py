@@ -164,7 +164,7 @@ def _part_row(part: Allocation, scale: Scale, asset: Asset | None) -> Row:
 def _sums(requested_mw: float, mw: float | None, unserved_mw: float | None) -> dict[str, Cell]:
     unserved = cells.power(unserved_mw)
     return {
-        "requested": cells.power(requested_mw),
+        "requested": cells.asked(requested_mw),
         "allocated": cells.power(mw),
         "unserved": _warned(unserved, when=unserved_mw is not None and abs(unserved_mw) > _NOTHING_MW),
     }

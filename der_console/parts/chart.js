@@ -155,7 +155,7 @@ export default {
         const value = item.value[1];
         const soc = this.lines[item.seriesIndex].look === "soc";
         const line = document.createElement("div");
-        const shown = value === null ? "unknown" : soc ? `${value.toFixed(1)} %` : `${value > 0.005 ? "+" : value < -0.005 ? "−" : ""}${der.number(Math.abs(value))} MW`;
+        const shown = value === null ? "unknown" : soc ? `${value.toFixed(1)} %` : `${der.signed(value)} MW`;
         line.textContent = `${item.seriesName}: ${shown}`;
         place.append(line);
       }

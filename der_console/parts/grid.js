@@ -118,7 +118,7 @@ export default {
         case "at":
           return der.span(der.now() - value);
         case "power":
-          return Math.abs(value) < 0.005 ? "0.00" : (value > 0 ? "+" : "−") + der.number(Math.abs(value));
+          return der.signed(value);
         case "number":
           return der.number(value);
         case "percent":
@@ -134,7 +134,7 @@ export default {
       const classes = ["text", "state"].includes(column.kind) ? [] : ["ag-right-aligned-cell"];
       if (this.tells(row, column)) classes.push(`state-${state}`);
       else if (column.live && state !== "live") classes.push("faded");
-      if (column.kind === "power" && state === "live") classes.push(row[column.name] > 0.005 ? "out" : row[column.name] < -0.005 ? "in" : "");
+      if (column.kind === "power" && state === "live") classes.push(der.direction(row[column.name]));
       return classes;
     },
     gridOptions() {

@@ -103,10 +103,15 @@ window.der = (() => {
       return day === new Date(now * 1000).toLocaleDateString("sv-SE") ? time : `${day} ${time}`;
     },
     date: (at) => new Date(at * 1000).toLocaleString("sv-SE", { timeZoneName: "short" }),
-    // As `cells.number`: two decimals below 100, one below 10,000, then none.
+    // As `cells.direction`, `cells.signed` and `cells.number`.
+    direction: (mw) => (Math.abs(mw) <= 0.00005 ? "zero" : mw > 0 ? "out" : "in"),
+    signed(mw) {
+      const sign = { out: "+", in: "−", zero: "" }[this.direction(mw)];
+      return sign + this.number(sign ? Math.abs(mw) : 0);
+    },
     number(value) {
-      const size = Math.abs(value);
-      const digits = size < 100 ? 2 : size < 10000 ? 1 : 0;
+      const size = Math.round(Math.abs(value) * 10000) / 10000;
+      const digits = size > 0 && size < 0.1 ? 4 : size < 100 ? 2 : size < 10000 ? 1 : 0;
       const shown = value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
       return shown.replace("-", "−");
     },

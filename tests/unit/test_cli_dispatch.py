@@ -6,7 +6,7 @@ from datetime import datetime
 import httpx
 import pytest
 
-from der_cli.screen import UNKNOWN
+from der_cli.screen import UNKNOWN, exact_mw, mw
 from der_cli.waiting import why_it_waits
 from der_client import HeadendClient
 from der_client.fake import BATTERY_A, CAMPUS_SITE
@@ -43,6 +43,29 @@ def test_a_site_by_name_is_followed_until_active(terminal: Terminal) -> None:
     ]
     assert "requested +12.00 MW · allocated +12.00 MW · unserved 0.00 MW" in result.stdout
     assert "positive = discharge / export" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("value", "shown", "exactly"),
+    [
+        (12.0, "+12.00", "+12.00"),
+        (-0.0074, "-0.0074", "-0.0074"),
+        (0.09996, "+0.10", "+0.09996"),
+        (123.4567, "+123.46", "+123.4567"),
+        (-0.00004, "0.00", "-0.00004"),
+        (-0.0, "0.00", "0.00"),
+    ],
+)
+def test_small_powers_are_no_zero_and_what_is_sent_has_all_its_digits(
+    value: float, shown: str, exactly: str
+) -> None:
+    assert (mw(value), exact_mw(value)) == (shown, exactly)
+
+
+def test_what_is_sent_is_what_is_shown(terminal: Terminal) -> None:
+    result = terminal.der("dispatch", "--asset", A, "--mw=-0.0074", "--preview", "--yes")
+    assert "-0.0074 MW would be split like this" in result.stdout
+    assert "requested -0.0074 MW" in result.stdout
 
 
 def test_a_negative_number_is_a_value_not_an_option(terminal: Terminal) -> None:

@@ -71,7 +71,7 @@ def test_what_would_be_clamped_and_unserved_is_shown_before(
     preview = page.get_by_role("region", name="Preview", exact=True)
     expect(preview).to_contain_text("−30.00 MW would be unserved")
     expect(preview.get_by_role("row", name="GT-BESS-A")).to_contain_text("held to its limits")
-    expect(preview.get_by_role("button", name="Send −130.0 MW to Gateway-Test for 15 min")).to_be_visible()
+    expect(preview.get_by_role("button", name="Send −130.00 MW to Gateway-Test for 15 min")).to_be_visible()
     page.get_by_label("Power, MW").fill("-13")
     expect(preview).to_be_hidden()
 
@@ -206,7 +206,7 @@ def test_preview_and_record_are_accessible_and_fit_a_phone(
     page = shown.page
     page.get_by_label("Power, MW").fill("130")
     page.get_by_label("Power, MW").press("Enter")
-    send = page.get_by_role("button", name="Send +130.0 MW")
+    send = page.get_by_role("button", name="Send +130.00 MW")
     expect(send).to_be_visible()
     assert shown.violations() == []
     assert _width(page) <= 360

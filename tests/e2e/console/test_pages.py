@@ -9,6 +9,7 @@ from uuid import UUID
 import httpx
 import pytest
 
+from der_console import cells
 from der_console.picture import MOST_ASSETS
 from der_core.freshness import STALE_AFTER_S
 from kit.browser import Screen
@@ -161,6 +162,17 @@ def test_chart_takes_no_value_twice(system: System, screen: Callable[..., Screen
 def test_browser_and_headend_agree_on_what_is_stale(system: System, screen: Callable[..., Screen]) -> None:
     shown = screen(system.url).open("/")
     assert shown.page.evaluate("der.staleAfter") == STALE_AFTER_S
+
+
+def test_browser_and_console_write_numbers_alike(system: System, screen: Callable[..., Screen]) -> None:
+    shown = screen(system.url).open("/")
+    powers = [0.0, -0.00004, -0.0074, 0.09996, 0.1, -4.0, 99.994, 123.45, 12_345.6]
+    assert shown.page.evaluate("(powers) => powers.map((mw) => der.signed(mw))", powers) == [
+        *map(cells.signed, powers)
+    ]
+    assert shown.page.evaluate("(powers) => powers.map((mw) => der.direction(mw))", powers) == [
+        *map(cells.direction, powers)
+    ]
 
 
 def test_theme_is_remembered(system: System, screen: Callable[..., Screen]) -> None:

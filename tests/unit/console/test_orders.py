@@ -44,12 +44,16 @@ def test_the_direction_is_said_in_words() -> None:
     assert sense(SITE, 12.0) == "+12.00 MW: Gateway-Test is to export"
     assert sense(ASSET, -4.0) == "−4.00 MW: GT-BESS-A is to charge"
     assert sense(ASSET, 0.0) == "0.00 MW: GT-BESS-A is to hold"
+    assert sense(ASSET, -0.0) == "0.00 MW: GT-BESS-A is to hold"
+    assert sense(ASSET, -0.00001) == "−0.00001 MW: GT-BESS-A is to charge"
     assert "unknown" not in sense(None, None)
 
 
 def test_the_button_says_what_it_sends() -> None:
     assert sentence(order_of(SITE, "12", None)) == "Send +12.00 MW to Gateway-Test until further notice"
     assert sentence(order_of(ASSET, "-5", "90")) == "Send −5.00 MW to GT-BESS-A for 90 min"
+    assert sentence(order_of(ASSET, "-0.0074", None)) == "Send −0.0074 MW to GT-BESS-A until further notice"
+    assert sentence(order_of(SITE, "1234.5678", None)).startswith("Send +1,234.5678 MW to ")
 
 
 def test_spans() -> None:

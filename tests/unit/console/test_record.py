@@ -36,6 +36,14 @@ def record(*states: str, **values: Any) -> Dispatch:
     return made  # type: ignore[no-any-return]
 
 
+def test_what_was_requested_is_shown_as_it_was_sent() -> None:
+    cells = record_cells(
+        record("submitted", requested_mw=-123.4567), "GT-BESS-B", "Gateway-Test", {}, now=NOW
+    )
+    assert cells["title"]["t"] == "−123.4567 MW to GT-BESS-B"
+    assert cells["requested"] == {"t": "−123.4567", "d": "in"}
+
+
 def test_an_agent_is_called_by_its_site_whatever_it_was_told_to_do() -> None:
     to_asset = record("submitted", "active", target="asset", asset_id="a")
     (step, _) = record_cells(to_asset, "GT-BESS-B", "Gateway-Test", {}, now=NOW)["steps"]["rows"]

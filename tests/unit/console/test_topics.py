@@ -67,7 +67,7 @@ def test_unknown_is_never_zero() -> None:
 
 
 def test_power_shows_its_sign() -> None:
-    assert [cells.signed(mw) for mw in (7.2, -4.0, 0.0, -0.001, 12_345.6)] == [
+    assert [cells.signed(mw) for mw in (7.2, -4.0, 0.0, -0.00004, 12_345.6)] == [
         "+7.20",
         "−4.00",
         "0.00",
@@ -75,3 +75,14 @@ def test_power_shows_its_sign() -> None:
         "+12,346",
     ]
     assert [cells.word(mw) for mw in (1.0, -1.0, 0.0, None)] == ["discharging", "charging", "idle", "unknown"]
+
+
+def test_a_small_power_is_no_zero() -> None:
+    assert [cells.signed(mw) for mw in (-0.0074, 0.022, 0.09999, 0.1)] == [
+        "−0.0074",
+        "+0.0220",
+        "+0.10",
+        "+0.10",
+    ]
+    assert cells.word(-0.0074) == "charging"
+    assert [cells.number(value) for value in (0.0135, 0.00004, 0.0)] == ["0.0135", "0.00", "0.00"]

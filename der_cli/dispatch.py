@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID, uuid4
 
@@ -17,7 +18,7 @@ from der_cli.dispatch_view import explained, show_preview, show_record, show_tra
 from der_cli.follow import Patient, as_wished, ended, follow, settled
 from der_cli.names import short
 from der_cli.progress import progressing
-from der_cli.screen import err, instant, print_json, words
+from der_cli.screen import clock, err, instant, print_json, words
 from der_cli.targets import narrowed
 from der_cli.waiting import why_it_waits
 from der_cli.world import DEFAULT_HEADEND, HeadendOption, JsonOption, World, world_of
@@ -118,7 +119,7 @@ def dispatch(
         print_json(record)
     else:
         show_record(record)
-    _conclude(record, enough=enough, waited_s=limit_s if wait else None)
+    _conclude(record, enough=enough, waited_s=limit_s if wait else None, now=world.now())
 
 
 def _check(mw: float, asset: str | None, site: str | None) -> None:
@@ -205,7 +206,7 @@ def _follow(
                 progress(latest["state"])
                 if not as_json and len(latest["transitions"]) > shown:
                     with progress.aside():
-                        shown = show_transitions(latest, after=shown)
+                        shown = show_transitions(latest, after=shown, now=world.now())
         if patient.trouble is not None:
             raise patient.trouble
     except (KeyboardInterrupt, HeadendError):
@@ -221,7 +222,9 @@ def _tell_of_trouble(trouble: HeadendError | None) -> None:
     err().print(told, style="yellow", soft_wrap=True)
 
 
-def _conclude(record: Dispatch, *, enough: Callable[[Dispatch], bool], waited_s: float | None) -> None:
+def _conclude(
+    record: Dispatch, *, enough: Callable[[Dispatch], bool], waited_s: float | None, now: datetime
+) -> None:
     """Say what is not as wished, and end with the exit code for it."""
     if waited_s is None and not settled(record):
         return
@@ -233,12 +236,13 @@ def _conclude(record: Dispatch, *, enough: Callable[[Dispatch], bool], waited_s:
         err().print(f"The dispatch was not carried out: it is {words(record['state'])}{why}.", soft_wrap=True)
     else:
         err().print(
-            f"Still {words(record['state'])} after {waited_s:g} s{_what_follows(record)}.", soft_wrap=True
+            f"Still {words(record['state'])} after {waited_s:g} s{_what_follows(record, now)}.",
+            soft_wrap=True,
         )
     raise typer.Exit(_NOT_AS_WISHED)
 
 
-def _what_follows(record: Dispatch) -> str:
+def _what_follows(record: Dispatch, now: datetime) -> str:
     """What becomes of a dispatch that is not looked at any longer, and how to learn it."""
     if settled(record):
         return "; it goes on"
@@ -249,5 +253,5 @@ def _what_follows(record: Dispatch) -> str:
             f"`der telemetry` shows what is measured, `der dispatches {which}` what the agent tells; "
             f"`der cancel {which}` takes it back"
         )
-    until = f"{instant(record['expires_at']):%H:%M:%S} UTC"
+    until = f"{clock(instant(record['expires_at']), now)} UTC"
     return f". It stays in the queue until {until}, then it expires; `der agents` shows which links are up"

@@ -1,8 +1,10 @@
 """A dispatch on the terminal: the split before it is sent, its steps as they happen, and the table of its parts."""
 
+from datetime import datetime
+
 from rich.text import Text
 
-from der_cli.screen import SIGN_CONVENTION, exact_mw, instant, mw, number, out, words
+from der_cli.screen import SIGN_CONVENTION, clock, exact_mw, instant, mw, number, out, words
 from der_cli.table import Column, show
 from der_client.models import Allocation, Dispatch, Preview, PreviewShare
 from der_client.reasons import meaning
@@ -32,10 +34,11 @@ def show_preview(split: Preview, *, mw: float) -> None:
     _show_warnings(split["warnings"])
 
 
-def show_transitions(record: Dispatch, *, after: int) -> int:
+def show_transitions(record: Dispatch, *, after: int, now: datetime) -> int:
     """The steps that were not shown yet, one line each; how many are shown by now."""
     for step in record["transitions"][after:]:
-        line = Text.assemble((f"{instant(step['at']):%H:%M:%S.%f}"[:-3], "dim"))
+        at = instant(step["at"])
+        line = Text.assemble((f"{clock(at, now)}.{at:%f}"[:-3], "dim"))
         line.append(f"  {words(step['state']):<13}", style=style_of(step["state"]) or "default")
         line.append(f"  {words(step['by'])}", style="dim")
         if step["reason"]:

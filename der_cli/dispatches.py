@@ -54,7 +54,7 @@ def dispatches(
     with world.headend(headend) as client:
         if id is not None:
             whole = resolve_id(id, partial(_newest, client), what="dispatch", option="ID")
-            _show_one(client.get_dispatch(whole), as_json=as_json)
+            _show_one(client.get_dispatch(whole), world, as_json=as_json)
             return
         only = narrowed(client, asset=asset, site=site)
         listed = list(
@@ -142,11 +142,11 @@ def target_of(dispatch: Dispatch, names: Mapping[str, str]) -> str:
     return words(names.get(place, place))
 
 
-def _show_one(record: Dispatch, *, as_json: bool) -> None:
+def _show_one(record: Dispatch, world: World, *, as_json: bool) -> None:
     if as_json:
         print_json(record)
     else:
-        show_transitions(record, after=0)
+        show_transitions(record, after=0, now=world.now())
         show_record(record)
 
 

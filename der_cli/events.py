@@ -12,11 +12,11 @@ from rich.text import Text
 from der_cli.feed import feed
 from der_cli.names import resolve_id, short
 from der_cli.progress import progressing
-from der_cli.screen import instant, out, print_json, print_json_line, since, words
+from der_cli.screen import clock, instant, out, print_json, print_json_line, since, words
 from der_cli.table import Column, show
 from der_cli.targets import AssetOption, SiteOption, narrowed
 from der_cli.times import TimeOption, span
-from der_cli.world import DEFAULT_HEADEND, HeadendOption, JsonOption, world_of
+from der_cli.world import DEFAULT_HEADEND, HeadendOption, JsonOption, World, world_of
 from der_client import HeadendClient
 from der_client.models import Event
 from der_core.events import EventKind
@@ -68,7 +68,7 @@ def events(
             else:
                 _show(listed, names_of(client), since_now=lambda text: since(text, now))
             return
-        print_one = print_json_line if as_json else _line_printer(names_of(client))
+        print_one = print_json_line if as_json else _line_printer(names_of(client), world)
         with suppress(KeyboardInterrupt):  # the way to end it
             for event in feed(
                 client.stream(asset_id=only.asset_id, site_id=only.site_id),
@@ -86,7 +86,8 @@ def ack(
     as_json: JsonOption = False,
 ) -> None:
     """Note that an operator has seen an event or alarm. It stays raised until its cause has gone."""
-    with world_of(ctx).headend(headend) as client, progressing("Acknowledging") as step:
+    world = world_of(ctx)
+    with world.headend(headend) as client, progressing("Acknowledging") as step:
         ids = [
             resolve_id(
                 each,
@@ -106,7 +107,7 @@ def ack(
         return
     for each_done in done:
         at = instant(each_done["acknowledged_at"]) if each_done["acknowledged_at"] else None
-        seen = f"acknowledged {at:%H:%M:%S} UTC" if at else "not acknowledged"
+        seen = f"acknowledged {clock(at, world.now())} UTC" if at else "not acknowledged"
         out().print(f"{words(each_done['code'])}: {seen}", soft_wrap=True)
 
 
@@ -139,11 +140,11 @@ def where(event: Event, names: Mapping[str, str]) -> str:
     return words(names.get(place, place))
 
 
-def _line_printer(names: Mapping[str, str]) -> Callable[[Event], None]:
+def _line_printer(names: Mapping[str, str], world: World) -> Callable[[Event], None]:
     def print_line(event: Event) -> None:
         style = _STYLES.get(event["severity"], "")
         line = Text.assemble(
-            (f"{instant(event['at']):%H:%M:%S}  ", "dim"),
+            (f"{clock(instant(event['at']), world.now())}  ", "dim"),
             (f"{words(event['severity']):<9}", style),
             f"{words(event['kind']):<8}{where(event, names)}  {words(event['code'])}  ",
             words(event["message"]),

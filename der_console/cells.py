@@ -124,13 +124,13 @@ def seconds(timestamp: str | None) -> float | None:
     return None if timestamp is None else datetime.fromisoformat(timestamp).timestamp()
 
 
-def clock_text(at: float) -> str:
-    """A moment of seconds since 1970 as time of day, in UTC."""
-    return f"{moment(at):%H:%M:%S} UTC"
+def time_text(at: float, *, now: float) -> str:
+    """A moment of seconds since 1970 as time of day in UTC; with its date, if that is not today's."""
+    return f"{moment(at):%H:%M:%S} UTC" if moment(at).date() == moment(now).date() else date_text(at)
 
 
 def date_text(at: float) -> str:
-    """The same with its date."""
+    """The same, always with its date."""
     return f"{moment(at):%Y-%m-%d %H:%M:%S} UTC"
 
 

@@ -33,6 +33,7 @@ async def page(console: Console, title: str, *, under: str) -> AsyncIterator[Ele
             words("− charge / import", classes="in")
             words("– unknown")
             words("faded: stale or disconnected", classes="faded")
+            words("times in UTC")
     ui.skip_link("Skip to content", target=main)
 
 

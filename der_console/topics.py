@@ -18,7 +18,7 @@ from nicegui import Client
 from nicegui.context import context
 
 from der_client import HeadendError, HeadendUnreachable
-from der_console.cells import Cell, clock_text, text
+from der_console.cells import Cell, text, time_text
 from der_console.log import log
 from der_console.reasons import told
 
@@ -123,7 +123,7 @@ class Topic:
 
     def _troubled(self, why: str) -> None:
         at = self._published_at
-        since = "" if at is None else f" This is as it was at {clock_text(at)}."
+        since = "" if at is None else f" This is as it was at {time_text(at, now=time.time())}."
         self._put({TROUBLE: text(f"{why}{since} It is tried again.", look="warn")})
 
 

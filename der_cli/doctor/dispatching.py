@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from der_cli.doctor.facts import Facts
 from der_cli.doctor.findings import Check, Finding, listing
-from der_cli.screen import instant, mw
+from der_cli.screen import clock, instant, mw
 from der_client.models import Allocation, Dispatch
 from der_core.allocation import TOLERANCE_MW
 from der_core.lifecycle import State
@@ -40,7 +40,7 @@ def check(facts: Facts) -> Iterator[Finding]:
             yield each.unchecked(why)
         return
     yield _route(dispatches)
-    yield _queued(dispatches)
+    yield _queued(facts, dispatches)
     yield _sum(dispatches)
     yield _obeyed(facts, dispatches)
 
@@ -56,12 +56,12 @@ def _route(dispatches: Sequence[Dispatch]) -> Finding:
     return ROUTE.ok(f"the last {len(dispatches)} dispatches had no warning; {_PRECEDENCE}")
 
 
-def _queued(dispatches: Sequence[Dispatch]) -> Finding:
+def _queued(facts: Facts, dispatches: Sequence[Dispatch]) -> Finding:
     waiting = [d for d in dispatches if d["state"] in {State.SUBMITTED, State.QUEUED}]
     if waiting:
         return QUEUED.warning(
             f"{len(waiting)} wait for an agent: "
-            + listing([f"{d['id']} until {instant(d['expires_at']):%H:%M:%S} UTC" for d in waiting]),
+            + listing([f"{d['id']} until {clock(instant(d['expires_at']), facts.now)} UTC" for d in waiting]),
             "They are delivered if the agent connects in time, and expire otherwise. Which links are up:",
             "der agents",
         )

@@ -57,7 +57,8 @@ class OrderFeed:
         in_force = [record for record in not_ended.values() if record["state"] == State.ACTIVE]
         made = cells.text("Preview", at=self._hub.now())
         topic.publish({**preview_cells(split, self.assets), "made": made})
-        return [*preview_notes(split), *superseded(in_force, {s["asset_id"] for s in split["allocations"]})]
+        shared = {share["asset_id"] for share in split["allocations"]}
+        return [*preview_notes(split), *superseded(in_force, shared, now=self._hub.now())]
 
     def _publish(self, topic: Topic) -> None:
         picture, target = self._hub.picture, self._target
@@ -125,15 +126,19 @@ def asset_cells(asset: Asset | None) -> dict[str, Cell]:
     }
 
 
-def superseded(in_force: Sequence[Dispatch], asset_ids: set[str]) -> list[str]:
-    """Which dispatches would end, wholly or in part, because newer ones win at each asset."""
+def superseded(in_force: Sequence[Dispatch], asset_ids: set[str], *, now: float) -> list[str]:
+    """Which dispatches would end, wholly or in part, because newer ones win at each asset.
+
+    ``now`` in seconds since 1970.
+    """
     return [
-        f"{cells.exact(record['requested_mw'])} MW in force since {at[11:19]} UTC would be superseded at "
+        f"{cells.exact(record['requested_mw'])} MW in force since {cells.time_text(at, now=now)} "
+        "would be superseded at "
         + ", ".join(names[:5])
         + (f" and {len(names) - 5} more" if len(names) > 5 else "")  # noqa: PLR2004 - as many as are named
         + "."
         for record in in_force
-        if (at := record["active_at"] or record["submitted_at"])
+        if (at := cells.seconds(record["active_at"] or record["submitted_at"]))
         and (
             names := [
                 part["asset_name"] or part["asset_id"]

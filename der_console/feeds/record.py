@@ -69,8 +69,8 @@ def record_cells(
             "until further notice" if record["duration_s"] is None else span(record["duration_s"])
         ),
         "left": cells.text(_left(record, now)),
-        "active": _moment(record["active_at"]),
-        "ended": _moment(record["ended_at"]),
+        "active": _moment(record["active_at"], now),
+        "ended": _moment(record["ended_at"], now),
         "warnings": cells.text(" ".join(record["warnings"])),
         "open": cells.text("" if ended else "open"),
     }
@@ -122,6 +122,6 @@ def _about(seconds: float) -> str:
     return f"{whole // 60} min" if whole < 7200 else f"{whole / 3600:.1f} h"  # noqa: PLR2004 - two hours
 
 
-def _moment(at: str | None) -> Cell:
+def _moment(at: str | None, now: float) -> Cell:
     seconds = cells.seconds(at)
-    return cells.text(None if seconds is None else cells.clock_text(seconds))
+    return cells.text(None if seconds is None else cells.time_text(seconds, now=now))

@@ -13,8 +13,8 @@ from der_console.parts.value import Value
 from der_console.topics import Topic
 
 _SESSIONS = (
-    Column("from", "Connected", "time"),
-    Column("to", "Until", "time"),
+    Column("from", "Connected UTC", "time"),
+    Column("to", "Until UTC", "time"),
     Column("length", "For", "number"),
     Column("reason", "Ended because", "words"),
     Column("peer", "Peer", wide=True),

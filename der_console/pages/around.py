@@ -11,7 +11,7 @@ from der_console.targets import Target
 from der_console.turns import give_way
 
 _DISPATCHES = (
-    Column("at", "Submitted", "time"),
+    Column("at", "Submitted UTC", "time"),
     Column("target", "Target"),
     Column("requested", "Requested MW", "number"),
     Column("allocated", "Allocated MW", "number"),
@@ -19,15 +19,15 @@ _DISPATCHES = (
     Column("state", "State"),
 )
 _EVENTS = (
-    Column("at", "Time", "time"),
+    Column("at", "Time UTC", "time"),
     Column("severity", "Severity"),
     Column("what", "What", "words"),
     Column("asset", "Asset"),
 )
 _SESSIONS = (
     Column("agent", "Agent"),
-    Column("from", "From", "time"),
-    Column("to", "To", "time"),
+    Column("from", "From UTC", "time"),
+    Column("to", "To UTC", "time"),
     Column("reason", "Reason"),
 )
 

@@ -17,7 +17,7 @@ from der_console.turns import give_way
 from der_core.lifecycle import State
 
 _RECENT = (
-    Column("at", "Submitted", "time"),
+    Column("at", "Submitted UTC", "time"),
     Column("target", "Target"),
     Column("requested", "Requested MW", "number"),
     Column("allocated", "Allocated MW", "number", wide=True),

@@ -23,17 +23,17 @@ _ALARMS = (
     Column("asset", "Asset"),
     Column("site", "Site", wide=True),
     Column("code", "Code", wide=True),
-    Column("seen", "Acknowledged", "time"),
+    Column("seen", "Acknowledged UTC", "time"),
 )
 _EVENTS = (
-    Column("at", "Time", "time"),
+    Column("at", "Time UTC", "time"),
     Column("severity", "Severity"),
     Column("kind", "Kind", wide=True),
     Column("what", "What", "words"),
     Column("asset", "Asset"),
     Column("site", "Site", wide=True),
     Column("code", "Code", wide=True),
-    Column("seen", "Acknowledged", "time"),
+    Column("seen", "Acknowledged UTC", "time"),
 )
 _SEEN = {"": None, "no": False, "yes": True}
 

@@ -15,7 +15,7 @@ export default {
       return der.offlineSince() !== null;
     },
     anew() {
-      return der.lostAt === null ? "" : der.moment(der.lostAt);
+      return der.lostAt === null ? "" : `${der.moment(der.lostAt)} UTC`;
     },
     link() {
       return der.cell(this.topic, "link") ?? this.initial ?? {};
@@ -26,7 +26,7 @@ export default {
     text() {
       if (this.since === null || this.since === undefined) return "";
       const who = this.alone ? "the console" : "the headend";
-      return `No connection to ${who} since ${der.moment(this.since)} (${der.span(der.now() - this.since)})`;
+      return `No connection to ${who} since ${der.moment(this.since)} UTC (${der.span(der.now() - this.since)})`;
     },
     what() {
       const how = "Values are the last known ones. It reconnects by itself.";

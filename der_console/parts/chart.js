@@ -126,6 +126,7 @@ export default {
       this.chart.setOption(
         {
           animation: false,
+          useUTC: true,
           textStyle: { fontFamily: getComputedStyle(document.body).fontFamily },
           grid: { left: 8, right: soc ? 8 : 16, top: 52, bottom: 8, containLabel: true },
           legend: { data: this.lines.filter((s) => !UNDRAWN.includes(s.look)).map((s) => s.name), type: "scroll", top: 0, right: 0, itemWidth: 18, itemHeight: 8, icon: "roundRect", itemStyle: { borderWidth: 0 }, textStyle: { color: color("quiet"), fontSize: 11, lineHeight: 18 }, pageTextStyle: { color: color("quiet") }, inactiveColor: color("line") },

@@ -21,7 +21,7 @@ export default {
     },
     title() {
       if (this.unknown) return "unknown";
-      return this.cell.at === undefined ? null : "measured " + der.moment(this.cell.at);
+      return this.cell.at === undefined ? null : `measured ${der.moment(this.cell.at, der.now())} UTC`;
     },
   },
 };

@@ -95,14 +95,13 @@ window.der = (() => {
       if (s < 7200) return `${Math.round(s / 60)} min`;
       return s < 172800 ? `${Math.round(s / 3600)} h` : `${Math.round(s / 86400)} d`;
     },
-    // Time of day, with its date unless it is of today.
+    // Time of day in UTC, with its date unless it is of today; who shows it says that it is UTC.
     moment(at, now = Date.now() / 1000) {
-      const when = new Date(at * 1000);
-      const time = when.toLocaleTimeString("en-GB");
-      const day = when.toLocaleDateString("sv-SE");
-      return day === new Date(now * 1000).toLocaleDateString("sv-SE") ? time : `${day} ${time}`;
+      const [day, today] = [at, now].map((s) => new Date(s * 1000).toISOString().slice(0, 10));
+      const time = new Date(at * 1000).toISOString().slice(11, 19);
+      return day === today ? time : `${day} ${time}`;
     },
-    date: (at) => new Date(at * 1000).toLocaleString("sv-SE", { timeZoneName: "short" }),
+    date: (at) => `${new Date(at * 1000).toISOString().slice(0, 19).replace("T", " ")} UTC`,
     // As `cells.direction`, `cells.signed` and `cells.number`.
     direction: (mw) => (Math.abs(mw) <= 0.00005 ? "zero" : mw > 0 ? "out" : "in"),
     signed(mw) {

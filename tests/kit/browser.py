@@ -69,7 +69,10 @@ class Screen:
         height: int = 860,
     ) -> None:
         self._context = browser.new_context(
-            base_url=base_url, color_scheme=theme, viewport={"width": width, "height": height}
+            base_url=base_url,
+            color_scheme=theme,
+            viewport={"width": width, "height": height},
+            timezone_id="Asia/Kathmandu",  # whatever shows the browser's own time is 5:45 h off
         )
         self._context.set_default_timeout(WAIT_MS)
         self.page: Page = self._context.new_page()

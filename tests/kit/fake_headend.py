@@ -94,6 +94,7 @@ class FakeHeadend:
         self.agents = [agent()]
         self.course: Sequence[str] = ("queued", "sent", "acknowledged", "active")
         self.reason: str | None = None
+        self.submitted_at, self.expires_at = NOW, "2026-01-01T12:05:00Z"
         self.unserved_mw = 0.0
         self.warnings: list[str] = []
         self.ready = True
@@ -202,13 +203,15 @@ class FakeHeadend:
             "clamped": bool(self.unserved_mw),
             "duration_s": body.get("duration_s"),
             "state": "submitted",
-            "submitted_at": NOW,
-            "expires_at": "2026-01-01T12:05:00Z",
+            "submitted_at": self.submitted_at,
+            "expires_at": self.expires_at,
             "active_at": None,
             "ended_at": None,
             "allocations": parts,  # type: ignore[typeddict-item]  # made of a share, key by key
             "unserved_mw": self.unserved_mw,
-            "transitions": [{"state": "submitted", "at": NOW, "reason": None, "by": "operator"}],
+            "transitions": [
+                {"state": "submitted", "at": self.submitted_at, "reason": None, "by": "operator"}
+            ],
             "warnings": self.warnings,
         }
 

@@ -116,6 +116,20 @@ def test_an_agent_that_is_away_leaves_it_queued_and_following_has_a_limit(termin
     assert 20 <= asked <= 30  # modestly: once a second in the long run
 
 
+def test_times_of_other_days_have_their_date(terminal: Terminal) -> None:
+    terminal.headend.course = ("queued",)
+    terminal.headend.submitted_at, terminal.headend.expires_at = (
+        "2025-12-31T23:59:59.5Z",
+        "2026-01-07T12:00:00Z",
+    )
+    result = terminal.der("dispatch", "--asset", A, "--mw", "5", "--ttl-s", "604800", "--timeout-s", "1")
+    assert "It stays in the queue until 2026-01-07 12:00:00 UTC" in result.stderr
+    steps = [
+        line.split("  ")[:2] for line in result.stdout.splitlines() if "submitted" in line or "queued" in line
+    ]
+    assert steps[:2] == [["2025-12-31 23:59:59.500", "submitted"], ["12:00:00.000", "queued"]]
+
+
 @pytest.mark.parametrize("state", ["sent", "acknowledged"])
 def test_one_that_its_agent_has_and_does_not_answer_is_not_said_to_be_queued(
     terminal: Terminal, state: str

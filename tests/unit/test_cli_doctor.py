@@ -196,7 +196,13 @@ WRONG: list[tuple[str, Verdict, Facts, str]] = [
         "Dispatch stays queued",
         Verdict.WARNING,
         answering(dispatches=[order(state="queued")]),
-        "1 wait for an agent",
+        "1 wait for an agent: d1 until 12:00:00 UTC",
+    ),
+    (
+        "Dispatch stays queued",
+        Verdict.WARNING,
+        answering(dispatches=[order(state="queued", expires_at="2026-01-08T12:00:00Z")]),
+        "1 wait for an agent: d1 until 2026-01-08 12:00:00 UTC",
     ),
     (
         "Capacity-weighted split doesn't sum exactly",

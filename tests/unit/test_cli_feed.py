@@ -112,9 +112,10 @@ class TestCommand:
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("der_cli.events.feed", fed)
-            result = Desk().der("events", "--follow", *args)
+            result = Desk().der("events", "--follow", *args, columns=200)
         assert result.exit_code == 0, result.output
-        return [line.split()[-1] for line in result.stdout.splitlines()]
+        self.lines = result.stdout.splitlines()
+        return [line.split()[-1] for line in self.lines]
 
     def test_only_alarms_that_are_raised(self) -> None:
         kinds = [{"kind": kind} for kind in ("raised", "cleared", "notice")]
@@ -124,6 +125,10 @@ class TestCommand:
     def test_from_a_time_on(self) -> None:
         times = [{"at": "2026-01-01T09:00:00Z"}, {}]
         assert self.followed("--start", "11:00", happening=times) == ["e1"]
+
+    def test_older_ones_have_their_date(self) -> None:
+        self.followed(happening=[{"at": "2025-12-30T09:00:00Z"}, {}])
+        assert [line.partition("  ")[0] for line in self.lines] == ["2025-12-30 09:00:00", "12:00:00"]
 
     def test_an_end_is_wrong_usage(self) -> None:
         result = Desk().der("events", "--follow", "--end", "now", columns=200)

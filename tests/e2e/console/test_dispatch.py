@@ -59,6 +59,28 @@ def test_site_dispatch_is_previewed_sent_followed_and_cancelled(
     expect(page.get_by_role("button", name="Cancel dispatch")).to_have_count(0)
 
 
+def test_times_are_utc_wherever_the_browser_is(fleet: System, screen: Callable[..., Screen]) -> None:
+    order = {"asset_id": ASSET_A, "mw": 1.0}
+    record = fleet.http.post("/dispatch", params={"wait": "active"}, json=order).json()
+    begun = record["transitions"][0]["at"][11:23]
+    shown = screen(fleet.url).open(f"/ui/dispatch/{record['id']}")
+    expect(shown.page.locator(".step-time").first).to_contain_text(f"{begun} UTC")
+    shown.see(f"{record['active_at'][11:19]} UTC")
+    shown.open("/ui/dispatch")
+    recent = shown.page.locator(".recent")
+    expect(recent.get_by_role("columnheader", name="Submitted UTC")).to_be_visible()
+    expect(recent.get_by_role("row").nth(1)).to_contain_text(begun[:8])
+    assert shown.page.evaluate("[der.date(0), der.moment(0), der.moment(0, 9)]") == [
+        "1970-01-01 00:00:00 UTC",
+        "1970-01-01 00:00:00",
+        "00:00:00",
+    ]
+    shown.open(f"/ui/asset/{ASSET_A}")
+    assert shown.page.evaluate(
+        "getElement(Number(document.querySelector('.chart').id.slice(1))).chart.getOption().useUTC"
+    )
+
+
 def test_what_would_be_clamped_and_unserved_is_shown_before(
     fleet: System, screen: Callable[..., Screen]
 ) -> None:

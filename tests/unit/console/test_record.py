@@ -86,6 +86,13 @@ def test_how_long_it_lasts(values: Any, words: str) -> None:
     assert record_cells(record("submitted", "active", **values), "x", "y", {}, now=NOW)["left"]["t"] == words
 
 
+def test_moments_of_other_days_have_their_date() -> None:
+    active = record("submitted", "active", active_at="2027-01-15T08:00:00Z")
+    for days, words in ((0, "08:00:00 UTC"), (1, "2027-01-15 08:00:00 UTC")):
+        cells = record_cells(active, "x", "y", {}, now=NOW + days * 86_400)
+        assert cells["active"]["t"] == words
+
+
 def test_what_is_not_known_yet_is_unknown() -> None:
     cells = record_cells(record("submitted", mw=None), "x", "y", {}, now=NOW)
     assert (cells["allocated"]["s"], cells["unserved"]["s"], cells["active"]["s"]) == ("unknown",) * 3

@@ -14,6 +14,7 @@ import uvicorn
 from der_client import AsyncHeadendClient
 from der_client.addresses import is_loopback
 from der_console.mounting import ask, create_app, show
+from der_runtime.same_origin import SameOrigin
 
 _HEADEND = "http://127.0.0.1:3001"
 _ADDRESS = "127.0.0.1:3002"
@@ -62,18 +63,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     served = f"http://{host}:{bound.getsockname()[1]}"
     told = {"console": served, "headend": headend.base_url}
     line = json.dumps(told) if asked.json else f"der_console: {served}, headend {headend.base_url}"
-    asyncio.run(_serve(headend, bound, line))
+    asyncio.run(_serve(headend, bound, host.strip("[]"), line))
 
 
-async def _serve(headend: AsyncHeadendClient, bound: socket.socket, line: str) -> None:
-    """Serve on a socket until a signal comes; ``line`` is said once a signal may come.
+async def _serve(headend: AsyncHeadendClient, bound: socket.socket, host: str, line: str) -> None:
+    """Serve on a socket, bound to ``host``, until a signal comes; ``line`` is said once a signal may come.
 
     Raises:
         RuntimeError: the pages or the server ended by themselves.
     """
     server = _Server(
         uvicorn.Config(
-            create_app(),
+            SameOrigin(create_app(), host=host, loopback=is_loopback(host)),
             log_config=None,
             log_level="warning",
             access_log=False,

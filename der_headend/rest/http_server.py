@@ -1,4 +1,4 @@
-"""The HTTP server: uvicorn on a socket of our own, without its signal handling."""
+"""The HTTP server: uvicorn on a socket of our own, without its signal handling, for pages of its own alone."""
 
 import asyncio
 import socket
@@ -8,7 +8,8 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
-from der_runtime.addresses import HostPort, listen
+from der_runtime.addresses import HostPort, is_loopback, listen
+from der_runtime.same_origin import SameOrigin
 
 _STOP_S = 2
 
@@ -20,7 +21,7 @@ class HttpServer:
         self._address = address
         self._server = _Server(
             uvicorn.Config(
-                app,
+                SameOrigin(app, host=address.host, loopback=is_loopback(address.host)),
                 log_config=None,
                 log_level="warning",
                 access_log=False,

@@ -170,7 +170,7 @@ def test_every_problem_code_is_explained_and_no_other() -> None:
     }
     assert raised_codes("der_headend") <= told | refused
     assert raised_codes("der_wire") <= refused
-    assert told | refused <= literals("der_headend", "der_wire", "der_core")
+    assert told | refused <= literals("der_headend", "der_wire", "der_core", "der_runtime")
 
 
 def test_every_reason_why_a_record_is_set_aside_is_explained_and_no_other() -> None:

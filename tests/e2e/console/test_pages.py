@@ -13,6 +13,7 @@ from der_console import cells
 from der_console.picture import MOST_ASSETS
 from der_core.freshness import STALE_AFTER_S
 from kit.browser import Screen
+from kit.processes import Program, free_port
 from kit.system import ASSET_A, SITE_ID, System
 
 PAGES = ("/", f"/ui/site/{SITE_ID}", f"/ui/asset/{ASSET_A}")
@@ -173,6 +174,30 @@ def test_browser_and_console_write_numbers_alike(system: System, screen: Callabl
     assert shown.page.evaluate("(powers) => powers.map((mw) => der.direction(mw))", powers) == [
         *map(cells.direction, powers)
     ]
+
+
+def test_pages_from_elsewhere_are_refused_by_headend_and_console(system: System) -> None:
+    upgrade = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "MDEyMzQ1Njc4OWFiY2RlZg==",
+    }
+    elsewhere = {"Origin": "http://attacker.example"}
+    socket = "/_nicegui_ws/socket.io/?EIO=4&transport=websocket"
+    alone = f"127.0.0.1:{free_port()}"
+    with Program.module("der_console", "--headend", system.url, "--addr", alone) as console:
+        console.wait_for("^der_console: ")
+        for url in (system.url, f"http://{alone}"):
+            with httpx.Client(base_url=url) as client:
+                assert client.get("/ui/agents").headers["x-frame-options"] == "DENY"
+                assert client.get("/ui/agents", headers={"Host": "attacker.example"}).status_code == 421
+                assert client.get("/ui/agents", headers=elsewhere).status_code == 403
+                refused = client.get(socket, headers=upgrade | elsewhere)
+                assert (refused.status_code, refused.json()["code"]) == (403, "cross_origin")
+    order = {"asset_id": ASSET_A, "mw": 1.375}
+    assert system.http.post("/dispatch", json=order, headers=elsewhere).json()["code"] == "cross_origin"
+    assert 1.375 not in [record["requested_mw"] for record in system.get("/dispatch/history")]
 
 
 def test_theme_is_remembered(system: System, screen: Callable[..., Screen]) -> None:

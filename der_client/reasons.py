@@ -9,6 +9,7 @@ _MEANINGS = {
     "asset_offline": "the agent is there, the asset does not answer; look at the asset",
     "agent_busy": "the link to the agent is full; wait and try again",
     "agent_replaced": "it was sent to an agent that no longer serves the asset; look at the asset",
+    "agent_gone_outcome_unknown": "its agent did not come back to say what became of it; look at the asset",
     "agent_restarted": "the agent does not remember it; send a new one",
     "adopted_from_agent": "only the agent knew of it",
     "superseded_by": "a newer dispatch took its place",

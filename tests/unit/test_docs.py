@@ -14,6 +14,7 @@ from uuid import UUID
 import pytest
 from prometheus_client import CollectorRegistry
 
+from der_client.reasons import meaning
 from der_core.allocation import Candidate, split
 from der_core.assets import Limits, limits_now
 from der_core.lifecycle import State
@@ -163,6 +164,20 @@ def test_every_state_and_only_reasons_of_the_code_are_explained() -> None:
         assert codes(row[0])[0].split()[0] in known, row[0]
 
 
+def test_every_reason_that_the_headend_gives_is_explained_and_put_into_words() -> None:
+    explained = {codes(row[0])[0].split()[0] for row in rows(section("explain/dispatch.md", "Reasons"))}
+    given = {
+        node.args[3].value
+        for path in (REPOSITORY / "der_headend").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Transition"
+        if len(node.args) > 3 and isinstance(node.args[3], ast.Constant)
+    }
+    assert "ttl_over" in given
+    assert given <= explained
+    assert [code for code in explained if meaning(code) == code] == []
+
+
 def test_every_problem_code_is_explained_and_no_other() -> None:
     told = {code for row in rows(section("api.md", "Problems")) for code in codes(row[1])}
     refused = {
@@ -189,15 +204,35 @@ def test_every_reason_why_a_record_is_set_aside_is_explained_and_no_other() -> N
     assert told == {reason for reasons in found.values() for reason in reasons}
 
 
-def test_every_route_is_listed_and_no_other() -> None:
+def served() -> dict[str, set[str]]:
+    """The routes, and which parameters each takes in its query."""
     app = create_app(
         cast("Services", SimpleNamespace(version="0", registry=CollectorRegistry(), right_of_way=None))
     )
-    served = {
-        f"{method.upper()} {path}" for path, methods in app.openapi()["paths"].items() for method in methods
+    return {
+        f"{method.upper()} {path}": {p["name"] for p in route.get("parameters", ()) if p["in"] == "query"}
+        for path, methods in app.openapi()["paths"].items()
+        for method, route in methods.items()
     }
+
+
+def test_every_route_is_listed_and_no_other() -> None:
     listed = {code for row in rows(section("api.md", "Routes")) for code in codes(row[0])}
-    assert listed == served
+    assert listed == set(served())
+
+
+def test_every_filter_that_is_listed_is_one_of_each_route_of_its_row() -> None:
+    taken = served()
+    for row in rows(section("api.md", "Routes")):
+        _, _, told = row[1].partition("; filter")
+        filters = {name for code in codes(told.partition(";")[0]) for name in code.split()}
+        assert all(filters <= taken[route] for route in codes(row[0])), row
+
+
+def test_every_list_that_a_limit_cuts_goes_on_but_that_of_heartbeats() -> None:
+    ends = [route for route, takes in served().items() if "limit" in takes and "cursor" not in takes]
+    assert ends == ["GET /heartbeat/{asset_id}/history"]
+    assert "heartbeats" in section("api.md", "Paging")
 
 
 def test_the_worked_examples_of_the_split() -> None:

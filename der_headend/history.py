@@ -53,7 +53,7 @@ _BUCKETS_US: Mapping[Resolution, int | None] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryRequest:
-    """Samples of an asset with ``start <= time < end`` (aware), oldest first.
+    """Samples of an asset with ``start <= time < end`` (aware): the newest page first, each in order of time.
 
     Without ``end``: until now; without ``start``: the hour before ``end``. Buckets are whole: ``start`` goes back and
     ``end`` on to the edge of theirs.

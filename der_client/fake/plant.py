@@ -199,7 +199,7 @@ class Plant:
         return {
             "agent_id": str(site_id),
             "mode": "gateway",
-            "peer": "ipv4:127.0.0.1:40000",
+            "peer": "127.0.0.1:40000",
             "connected": False,
             "site_id": str(site_id),
             "site_name": self.inventory.sites[site_id].name,

@@ -182,7 +182,7 @@ def agent_cells(agent: Agent, *, now: float) -> Mapping[str, Cell]:
         "heartbeat_s": cells.text(
             "" if agent["heartbeat_s"] is None else f"one every {agent['heartbeat_s']:g} s"
         ),
-        "seen": _ago(agent["last_seen_at"], now),
+        "seen": cells.text(f"{_length(agent['last_seen_at'], None, now)} ago"),
         "skew": cells.text(
             None if skew is None else f"{round(skew, 2) + 0.0:+.2f}".replace("-", cells.MINUS),
             look="warn" if skew is not None and abs(skew) > SKEW_NOTED_S else None,
@@ -247,11 +247,6 @@ def _live(agent: Agent) -> Row:
         agent["dropped_records"],
         agent["software"],
     )
-
-
-def _ago(moment: str, now: float) -> Cell:
-    at = cells.seconds(moment)
-    return cells.text(None if at is None else f"{_span(now - at)} ago", at=None)
 
 
 def _length(start: str, end: str | None, now: float) -> str:

@@ -20,7 +20,7 @@ class Session(Reply):
     """One connection of an agent; open while ``disconnected_at`` is ``null``."""
 
     session_id: UUID = Field(description="the session", examples=["0f0f1a52-53a6-4b7a-8a0c-6b9f3f2d7c10"])
-    peer: str = Field(description="network address of the agent", examples=["ipv4:127.0.0.1:40312"])
+    peer: str = Field(description="network address of the agent", examples=["127.0.0.1:40312"])
     connected_at: datetime = Field(description="when it registered", examples=["2026-01-31T07:30:00Z"])
     disconnected_at: datetime | None = Field(description="when the session ended", examples=[None])
     reason: str | None = Field(
@@ -37,7 +37,7 @@ class Agent(Reply):
     mode: AgentMode = Field(
         description="whether it serves one asset or a site (Gateway Mode)", examples=["gateway"]
     )
-    peer: str = Field(description="network address of its newest session", examples=["ipv4:127.0.0.1:40312"])
+    peer: str = Field(description="network address of its newest session", examples=["127.0.0.1:40312"])
     connected: bool = Field(
         description="whether it has an open session; heartbeats decide, not TCP", examples=[True]
     )

@@ -17,7 +17,7 @@ export default {
   },
   methods: {
     exact: (at) => der.date(at),
-    time: (at) => `${der.moment(at, der.now())}.${String(Math.floor((at % 1) * 1000)).padStart(3, "0")} UTC`,
+    time: (at) => `${der.moment(at, der.now())}.${String(Math.round(at * 1000) % 1000).padStart(3, "0")} UTC`,
     took(seconds) {
       if (seconds < 1) return `after ${Math.max(0, Math.round(seconds * 1000))} ms`;
       return seconds < 60 ? `after ${seconds.toFixed(1)} s` : `after ${der.span(seconds)}`;

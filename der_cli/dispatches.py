@@ -22,6 +22,7 @@ from der_cli.times import TimeOption, span
 from der_cli.world import DEFAULT_HEADEND, HeadendOption, JsonOption, World, world_of
 from der_client import HeadendClient, HeadendProblem
 from der_client.models import Dispatch
+from der_client.parts import has_part
 from der_core.lifecycle import State
 
 _NOT_DONE = 1
@@ -113,9 +114,9 @@ def release(
         only = narrowed(client, asset=asset, site=site)
         meant = []
         for each in client.open_dispatches(asset_id=only.asset_id, site_id=only.site_id):
-            if only.asset_id in {None, each["asset_id"]}:
+            if only.asset_id is None or only.asset_id == each["asset_id"]:
                 meant.append(each)
-            else:
+            elif has_part(each, only.asset_id):
                 err().print(
                     f"It is also part of site dispatch {each['id']}, which is left as it is: `der cancel` ends that "
                     "for the whole site.",

@@ -7,7 +7,6 @@ import json
 import os
 import sys
 from datetime import datetime
-from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
 from typing import Any, TextIO
@@ -15,6 +14,7 @@ from typing import Any, TextIO
 from rich.console import Console
 from rich.text import Text
 
+from der_client.digits import decimals_of
 from der_client.models import Asset
 from der_core.freshness import STALE_AFTER_S
 from der_runtime.display import one_line
@@ -81,8 +81,7 @@ def mw(value: float | None) -> str:
 
 def exact_mw(value: float) -> str:
     """Power with its sign and every digit it has, two decimals at least: what is sent, or was."""
-    decimals = max(2, -int(Decimal(repr(value)).as_tuple().exponent))
-    return f"{value:+.{decimals}f}" if value else "0.00"
+    return f"{value:+.{decimals_of(value)}f}" if value else "0.00"
 
 
 def number(value: float | None, digits: int = 1) -> str:

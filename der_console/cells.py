@@ -6,9 +6,9 @@ A cell is the unit of what is sent to browsers, so its keys are short. Unknown i
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any, Literal, TypedDict
 
+from der_client.digits import decimals_of
 from der_client.heard import Heard
 
 Look = Literal["ok", "quiet", "unknown", "off", "warn", "bad"]
@@ -108,8 +108,7 @@ def signed(mw: float) -> str:
 
 def exact(mw: float) -> str:
     """A power as text with every digit it has, two decimals at least: ``+12.00``, ``−0.0074``, ``+123.456``."""
-    decimals = max(2, -int(Decimal(repr(mw)).as_tuple().exponent))
-    return f"{_SIGNS[direction(mw, idle_mw=0.0)]}{abs(mw):,.{decimals}f}"
+    return f"{_SIGNS[direction(mw, idle_mw=0.0)]}{abs(mw):,.{decimals_of(mw)}f}"
 
 
 def number(value: float) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from der_client import AsyncHeadendClient, HeadendError
 from der_client.models import Dispatch
+from der_client.parts import has_part
 from der_console.reasons import told
 from der_console.targets import Target
 from der_core.lifecycle import FINAL_STATES, State
@@ -30,9 +31,8 @@ async def open_dispatches(headend: AsyncHeadendClient, target: Target | None) ->
         HeadendError: nobody answers.
     """
     site_id, asset_id = (target.site_id, target.asset_id) if target else (None, None)
-    return {
-        record["id"]: record async for record in headend.open_dispatches(site_id=site_id, asset_id=asset_id)
-    }
+    found = headend.open_dispatches(site_id=site_id, asset_id=asset_id)
+    return {record["id"]: record async for record in found if asset_id is None or has_part(record, asset_id)}
 
 
 def of_target(found: Mapping[str, Dispatch], target: Target | None) -> list[str]:
@@ -46,18 +46,14 @@ def question(found: Mapping[str, Dispatch], target: Target | None) -> str:
     records = [found[id_] for id_ in of_target(found, target)]
     where = f"at {target.name}" if target else "in the whole fleet"
     left = len(found) - len(records)
-    also = (
-        f" It is also part of {left:,} site dispatch{'' if left == 1 else 'es'}, left as it is."
-        if left
-        else ""
-    )
+    also = f" It stays part of {left:,} site dispatch{'' if left == 1 else 'es'}." if left else ""
     if not records:
         return f"Nothing is in force or waiting {where}{' alone' if left else ''}.{also}"
     active = sum(record["state"] == State.ACTIVE for record in records)
     waiting = len(records) - active
     parts = [f"{active:,} in force"] * bool(active) + [f"{waiting:,} on their way or waiting"] * bool(waiting)
     count = f"{len(records):,} dispatch{'' if len(records) == 1 else 'es'} {where}"
-    rest = "The assets return to rest (0 MW; PV and wind run free)."
+    rest = "What nothing else commands returns to rest (0 MW; PV and wind run free)."
     return f"{count} will be cancelled: {' and '.join(parts)}. {rest}{also}"
 
 

@@ -42,7 +42,8 @@ class SameOrigin:
     def _refusal(self, scope: Scope) -> JSONResponse | None:
         headers = Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
-        if self._names is not None and _name(host) not in self._names:
+        browser = bool(host) or origin is not None  # a simple probe may name no Host
+        if self._names is not None and browser and _name(host) not in self._names:
             return _problem(
                 HTTPStatus.MISDIRECTED_REQUEST,
                 "wrong_host",
@@ -57,7 +58,9 @@ class SameOrigin:
                 HTTPStatus.FORBIDDEN,
                 "cross_origin",
                 "the request comes from a web page of another origin; a proxy in between has to pass on the Host that "
-                "the browser asked for",
+                "the browser asked for"
+                if self._names is None
+                else "the request comes from a web page of another origin than this server's",
                 "Origin",
             )
         return None

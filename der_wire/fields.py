@@ -102,5 +102,5 @@ def micros(moment: datetime) -> int:
 
 
 def for_people(text: str) -> str:
-    """A text for people as it may go over the wire: on one line and not too long."""
-    return _CONTROL.sub(" ", text)[:MAX_TEXT]
+    """A text for people as it may go over the wire: on one line, not too long, and such as UTF-8 can write."""
+    return _CONTROL.sub(" ", text)[:MAX_TEXT].encode("utf-8", "replace").decode()

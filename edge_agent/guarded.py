@@ -12,9 +12,10 @@ from collections.abc import Coroutine, Mapping, Sequence
 from typing import TypeVar
 
 from der_core.assets import Asset
+from der_core.events import Severity
 from der_core.signals import AVAILABLE_MW, SOC_PCT
 from der_runtime.logs import get_logger
-from der_wire.fields import LARGEST
+from der_wire.fields import LARGEST, MAX_TEXT
 from edge_agent.decisions import Applied, Condition, NotApplied, Write
 from edge_agent.ports import Driver, DriverFailed, DriverRefused, Fault, Reading
 
@@ -155,8 +156,8 @@ def _reading(answer: object) -> Reading:
     if not isinstance(answer, Reading):
         raise _Defect(f"it read {answer!r}")
     values: object = answer.values
-    faults: Sequence[object] = answer.faults
-    if not isinstance(values, Mapping) or not all(map(_is_fault, faults)):
+    faults: object = answer.faults
+    if not (isinstance(values, Mapping) and isinstance(faults, Sequence) and all(map(_is_fault, faults))):
         raise _Defect(f"it read {answer!r}")
     return answer
 
@@ -164,8 +165,15 @@ def _reading(answer: object) -> Reading:
 def _is_fault(fault: object) -> bool:
     if not isinstance(fault, Fault):
         return False
-    said: tuple[object, ...] = (fault.code, fault.message)
-    return all(isinstance(each, str) for each in said)
+    code: object = fault.code
+    severity: object = fault.severity
+    message: object = fault.message
+    return (
+        isinstance(code, str)
+        and 0 < len(code) <= MAX_TEXT
+        and isinstance(severity, Severity)
+        and isinstance(message, str)
+    )
 
 
 def _known(value: float | str | None) -> float | None:

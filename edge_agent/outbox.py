@@ -92,6 +92,7 @@ class Outbox:
         self._dropped = spool.status().dropped
         self._overflow_bytes: int | None = None
         self._trouble_since: datetime | None = None
+        self._dropped_before_trouble = 0
 
     @property
     def spool(self) -> Spool:
@@ -226,12 +227,17 @@ class Outbox:
         status = self._spool.status()
         dropped, self._dropped = status.dropped - self._dropped, status.dropped
         if status.trouble is not None:
-            self._trouble_since = self._trouble_since or self._clock.now()
+            if self._trouble_since is None:
+                self._trouble_since, self._dropped_before_trouble = (
+                    self._clock.now(),
+                    status.dropped - dropped,
+                )
             return
-        if self._trouble_since is not None:
-            since, self._trouble_since = self._trouble_since, None
+        since, self._trouble_since = self._trouble_since, None
+        if since is not None and (lost := status.dropped - self._dropped_before_trouble):
             message = (
-                f"the spool could not be written since {since:%Y-%m-%d %H:%M:%S} UTC; what came then is lost"
+                f"the spool could not be written since {since:%Y-%m-%d %H:%M:%S} UTC; "
+                f"{lost} records of that time are lost"
             )
             await self._tell(EventKind.NOTICE, Severity.CRITICAL, "spool_not_written", message)
         elif dropped and self._overflow_bytes is None:

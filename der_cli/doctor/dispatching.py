@@ -125,8 +125,10 @@ def _obeyed(facts: Facts, dispatches: Sequence[Dispatch]) -> Finding:
             f"der dispatches {off[0][0]['id']}",
         )
     settled_s = _SETTLED.total_seconds()
+    if not active:
+        return OBEYED.ok(f"no part of a dispatch has been in force for over {settled_s:g} s")
     seen = f"of {len(active)} parts of dispatches in force for over {settled_s:g} s {measured} are measured"
-    if active and not measured:
+    if not measured:
         return OBEYED.unchecked(seen)
     return OBEYED.ok(f"{seen}, each as it was told")
 

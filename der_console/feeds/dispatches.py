@@ -45,7 +45,7 @@ class DispatchesFeed(RecentFeed[DispatchesWanted, Dispatch]):
             "id": entry["id"],
             "at": {"t": "", "at": cells.seconds(entry["submitted_at"])},
             "target": {"t": await self._target(entry), "h": f"/ui/dispatch/{entry['id']}"},
-            "requested": cells.power(entry["requested_mw"]),
+            "requested": cells.asked(entry["requested_mw"]),
             "allocated": cells.power(entry["mw"]),
             "duration": "open-ended" if entry["duration_s"] is None else span(entry["duration_s"]),
             "state": state_cell(entry["state"]),

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from uuid import UUID
 
 from der_core.allocation import Weighting
-from der_core.dispatch import Allocation
+from der_core.dispatch import Allocation, Dispatch
 from der_core.lifecycle import State, Transition
 from der_core.request import HEADEND
 from der_headend.agents import Session
@@ -30,6 +30,7 @@ PATIENCE_S = 3.0
 Half of the time it has left if that is less, so that it does not expire meanwhile.
 """
 HAND_OVER_AGAIN_S = 2.0
+AGENT_BUSY = "agent_busy"
 
 
 class Handover:
@@ -128,13 +129,26 @@ class Handover:
                 self._right_of_way.begin(record.id)
                 agents |= dict.fromkeys(command.asset_ids, session.agent_id)
             else:
-                refused |= dict.fromkeys(command.asset_ids, "agent_busy")
-        never_sent = {part.asset_id for part in record.allocations if part.never_sent}
-        for reason, asset_ids in _by_value(refused).items():
-            rejected = Transition(State.REJECTED, now, HEADEND, reason)
-            record = record.moved(rejected, never_sent.intersection(asset_ids))
+                refused |= dict.fromkeys(command.asset_ids, AGENT_BUSY)
+        record = self._without_the_refused(record, refused)
         record = record.moved(Transition(State.SENT, now, HEADEND), agents, agents=agents)
         self._records.install(record)
+
+    def _without_the_refused(self, record: Dispatch, refused: Mapping[UUID, str]) -> Dispatch:
+        """End the parts that get no command: ``rejected`` if that is certain, for what was sent may have been applied.
+
+        What was sent goes again when its agent has room, or is there; if it can't take part it has failed.
+        """
+        now, never_sent = self._clock.now(), {part.asset_id for part in record.allocations if part.never_sent}
+        for reason, asset_ids in _by_value(refused).items():
+            sent = [i for i in asset_ids if i not in never_sent and self._sessions.ready(i) is not None]
+            if reason == AGENT_BUSY:
+                self._held_back |= {record.id} if sent else set()
+            else:
+                record = record.moved(Transition(State.FAILED, now, HEADEND, reason), sent)
+            rejected = Transition(State.REJECTED, now, HEADEND, reason)
+            record = record.moved(rejected, never_sent.intersection(asset_ids))
+        return record
 
     def send_cancel(self, dispatch_id: UUID) -> None:
         """Tell the agents that have parts of a dispatch, and are there, to end them."""

@@ -23,7 +23,7 @@ from weakref import WeakValueDictionary
 
 from der_core.allocation import Weighting
 from der_core.dispatch import Dispatch, DispatchReport
-from der_core.errors import Conflict, NotFound, Unavailable
+from der_core.errors import Conflict, Defect, NotFound, Unavailable
 from der_core.lifecycle import State, Transition
 from der_core.request import HEADEND, Aim, DispatchRequest, aim, new_dispatch, same_request
 from der_headend.agents import Session
@@ -190,7 +190,10 @@ class Dispatcher:
             self._handover.send_cancel(dispatch_id)
             if (asked := self._records.at_hand(dispatch_id)) is not None:
                 # Else a headend killed right after the answer would not know of it when it starts again.
-                await self._ahead.new(asked, {}, now)
+                try:
+                    await self._ahead.new(asked, {}, now)
+                except Defect as defect:  # its agents were told all the same
+                    _log.error("store refused a cancel", dispatch_id=str(dispatch_id), reason=defect.detail)
             return await self.get(dispatch_id)
 
     async def wait(self, dispatch_id: UUID, until: State, timeout_s: float) -> Dispatch:

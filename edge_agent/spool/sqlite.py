@@ -9,7 +9,8 @@ the headend drops it by its mark.
 When the file cannot be written (disk full, medium gone) the agent must go on controlling: ``append`` returns all the
 same, the records count as dropped, their numbers stay used up, and ``status().trouble`` says why. It is logged once
 going bad and once recovering. Each append tries again. The same goes for a disk that does not answer: after
-``PATIENCE_S`` an append no longer waits, and what waits for the disk is bounded by ``UNWRITTEN_BYTES``.
+``PATIENCE_S`` an append no longer waits, and those after it do not wait at all until the disk answers again. What waits
+for the disk is bounded by ``UNWRITTEN_BYTES``.
 
 Notes are kept until they are written, however long that takes: there is one per thing to be known, so they are bounded
 by whoever makes them.
@@ -91,6 +92,7 @@ class SqliteSpool:
         self._batch = _Batch()
         self._coming: asyncio.Task[None] | None = None
         self._reading: asyncio.Task[Sequence[Spooled]] | None = None
+        self._hangs = False
         self._turn = asyncio.Lock()
         self._trouble: str | None = None
         self._dropped_before_trouble = 0
@@ -134,10 +136,11 @@ class SqliteSpool:
         self._gather(bodies, notes or {})
         last = self._tally.next_seq - 1
         # Not awaited directly: a commit goes on when whoever asked for it is cancelled.
-        done, _ = await asyncio.wait([self._next_commit()], timeout=PATIENCE_S)
+        done, _ = await asyncio.wait([self._next_commit()], timeout=0 if self._hangs else PATIENCE_S)
         for commit in done:
             commit.result()
         if not done:
+            self._hangs = True
             self._now_in("the disk does not answer")
         return last
 
@@ -218,6 +221,7 @@ class SqliteSpool:
             outcome = await self._in_thread(
                 self._store, records, batch.notes, tally.first_seq, tally.next_seq, tally.dropped
             )
+            self._hangs = False
             if outcome.trouble is None:
                 self._tail.extend(records)
                 self._tail_bytes += sum(_size(record) for record in records)

@@ -93,3 +93,15 @@ async def test_connections_that_a_headend_left_behind_are_waited_for(url: str) -
     assert not resetting.done()
     await stopped.close()
     await resetting
+
+
+async def test_tables_of_others_in_the_same_database_are_left_alone(
+    url: str, direct: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    await direct.execute(
+        "create schema others; create table others.kept (at int) partition by range (at);"
+        "create table others.kept_1 partition of others.kept for values from (0) to (10);"
+        "insert into others.kept values (1)"
+    )
+    await store_module.empty(direct, "here")
+    assert await direct.fetchval("select count(*) from others.kept") == 1

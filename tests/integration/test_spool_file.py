@@ -20,6 +20,7 @@ from edge_agent.spool.set_aside import KEPT, set_aside
 from edge_agent.spool.sqlite import SqliteSpool
 from kit.disks import fill, small_disk
 from kit.processes import REPOSITORY, Program
+from kit.scripted_headend import until
 from kit.spools import NOW, open_spool, spool_at
 
 KILLS = 8
@@ -283,13 +284,15 @@ async def test_disk_that_hangs_holds_nobody_up_and_memory_is_bounded(
         await spool.append([b"a"])
         hanging = threading.Event()
         spool._thread.submit(hanging.wait)
-        for _ in range(20):
+        await spool.append([b"x" * 10_000])
+        monkeypatch.setattr(spool_module, "PATIENCE_S", 60.0)
+        for _ in range(19):  # whoever comes later does not wait at all
             await spool.append([b"x" * 10_000])
         assert spool.status().trouble == "the disk does not answer"
         assert spool._batch.bytes <= 50_000
         assert [seq for seq, _ in await bodies_within_reach(spool)] == [1]
         hanging.set()
-        monkeypatch.setattr(spool_module, "PATIENCE_S", 5.0)
+        await until(lambda: spool.status().trouble is None)
         last = await spool.append([b"b"])
         assert last == 22
         status = spool.status()

@@ -9,7 +9,7 @@ from der_core.errors import Defect, Unavailable
 from der_core.lifecycle import State
 from der_core.request import DispatchRequest
 from der_headend.agents import Session
-from der_headend.dispatcher.handover import PATIENCE_S
+from der_headend.dispatcher.handover import HAND_OVER_AGAIN_S, PATIENCE_S
 from der_headend.ports import Batch, Journal
 from der_headend.store.memory import MemoryStore
 from kit.headend import SITE, A, B, C, NotingLink, World, gateway, holds, killed, link_of, restarted, ticking
@@ -221,3 +221,33 @@ async def test_a_split_waits_until_a_headend_that_was_restarted_has_heard_what_t
     async with ticking(after):
         await after.clock.run_for(PATIENCE_S + 0.1)
     assert [told(session) for session in sessions] == [[((A,), 7.2)], [((B,), 2.4)], [((C,), 2.4)]]
+
+
+async def test_what_was_sent_goes_again_once_its_agent_has_room_for_it() -> None:
+    world = World()
+    record = await world.dispatcher.submit(DispatchRequest(mw=5.0, asset_id=A))
+    session = await come(world, A)
+    world.sessions.close(session.id, "link lost")
+    link = NotingLink(room=0)
+    again = await world.connect(gateway(A, agent_id=str(A), spool_id=SPOOLS[A]), link=link)
+    assert await part_of(world, record, A) == (State.QUEUED, "link_lost")
+    link.room = 1
+    async with ticking(world):
+        await world.clock.run_for(HAND_OVER_AGAIN_S + 0.1)
+    assert told(again) == [((A,), 5.0)]
+
+
+async def test_an_asset_that_gets_no_share_of_a_split_made_again_has_failed() -> None:
+    world = World()
+    for asset_id in (A, B, C):
+        await come(world, asset_id)
+    record = await world.dispatcher.submit(DispatchRequest(mw=12.0, site_id=SITE))
+    after = await killed(world)
+    async with ticking(after):
+        await come(after, A)
+        await come(after, B)
+        silent = await after.connect(gateway(C, agent_id=str(C), spool_id=SPOOLS[C]))
+        await after.clock.run_for(PATIENCE_S + 0.1)
+    assert told(silent) == []
+    assert await part_of(after, record, A) == (State.SENT, None)
+    assert await part_of(after, record, C) == (State.FAILED, "asset_offline")

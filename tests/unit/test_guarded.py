@@ -153,6 +153,10 @@ async def test_answer_that_is_no_reading_is_a_failed_read(guarded: GuardedDriver
         Reading(None),  # type: ignore[arg-type]  # nor the others: a driver need not be typed
         Reading({}, faults=None),  # type: ignore[arg-type]
         Reading({}, faults=["trip"]),  # type: ignore[list-item]
+        Reading({}, faults=(Fault("trip", Severity.CRITICAL, "trip") for _ in "1")),  # type: ignore[arg-type]
+        Reading({}, faults=[Fault("", Severity.CRITICAL, "trip")]),
+        Reading({}, faults=[Fault("t" * 513, Severity.CRITICAL, "trip")]),
+        Reading({}, faults=[Fault("trip", "error", "trip")]),  # type: ignore[arg-type]
         Reading({}, faults=[Fault("trip", Severity.CRITICAL, OSError("trip"))]),  # type: ignore[arg-type]
     ],
 )

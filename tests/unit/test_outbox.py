@@ -131,3 +131,13 @@ async def test_what_a_broken_spool_lost_is_said_again_once_whoever_comes_first()
 async def test_a_damaged_record_is_passed_over() -> None:
     box = outbox()
     assert box.message(Spooled(7, b"\x0a\xff")) is None
+
+
+async def test_of_a_spool_that_was_only_slow_nothing_is_said() -> None:
+    spool = SlowSpool(max_bytes=1_000_000)
+    box = outbox(spool=spool)
+    spool.broken = True
+    await box.put_frame(pb.Frame(timestamp_us=1))
+    spool.broken = False
+    await box.put_frame(pb.Frame(timestamp_us=2))
+    assert [record.WhichOneof("body") for record in await records(box)] == ["frame", "frame"]

@@ -77,6 +77,11 @@ async def test_a_page_from_elsewhere_is_refused(method: str, origin: str) -> Non
     assert own.status_code == 200
 
 
+async def test_a_probe_that_names_no_host_is_answered() -> None:
+    answer = await asked(guarded("127.0.0.1"), "")
+    assert answer.status_code == 200
+
+
 async def test_elsewhere_than_on_loopback_any_name_may_be_its_own() -> None:
     server = guarded("192.0.2.1", loopback=False)
     assert (await asked(server, "fleet.example")).status_code == 200

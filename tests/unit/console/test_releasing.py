@@ -12,6 +12,12 @@ SITE = Target("site", "s", "Gateway-Test", "site, 3 assets")
 ASSET = Target("asset", "b", "GT-BESS-B", "bess at Gateway-Test")
 
 
+def dispatch(id_: str, asset_id: str | None, *, part: str = "active") -> Any:
+    """One that asset b has a part in."""
+    parts = [{"asset_id": "b", "state": part}]
+    return {"id": id_, "state": "active", "asset_id": asset_id, "allocations": parts}
+
+
 class Headend:
     """Knows dispatches by id; cancels those that it was not told to refuse. Of "slow" ones no agent confirms."""
 
@@ -55,15 +61,15 @@ def test_nothing_to_release_is_said() -> None:
 
 
 def test_of_an_asset_the_dispatches_of_its_site_are_left() -> None:
-    of_site: Any = {"id": "s1", "state": "active", "asset_id": None}
-    of_asset: Any = {"id": "b1", "state": "active", "asset_id": "b"}
+    of_site: Any = dispatch("s1", None)
+    of_asset: Any = dispatch("b1", "b")
     found = {"s1": of_site, "b1": of_asset}
     assert of_target(found, ASSET) == ["b1"]
     asked = question(found, ASSET)
     assert asked.startswith("1 dispatch at GT-BESS-B will be cancelled: 1 in force.")
-    assert asked.endswith("It is also part of 1 site dispatch, left as it is.")
+    assert asked.endswith("It stays part of 1 site dispatch.")
     assert question({"s1": of_site}, ASSET) == (
-        "Nothing is in force or waiting at GT-BESS-B alone. It is also part of 1 site dispatch, left as it is."
+        "Nothing is in force or waiting at GT-BESS-B alone. It stays part of 1 site dispatch."
     )
     assert of_target(found, SITE) == of_target(found, None) == ["s1", "b1"]
 
@@ -85,3 +91,14 @@ def test_all_are_told_before_any_agent_is_waited_for() -> None:
     assert [(id_, False) for id_ in ids] == headend.asked[: len(ids)]
     assert [(id_, True) for id_ in ids[:-1]] == headend.asked[len(ids) :]
     assert progress == [1]
+
+
+def test_what_an_asset_has_no_part_in_any_more_is_not_its() -> None:
+    class Open:
+        async def open_dispatches(self, **_: object) -> Any:
+            yield dispatch("s1", None)
+            yield dispatch("s0", None, part="superseded")
+
+    headend: Any = Open()
+    assert list(asyncio.run(open_dispatches(headend, ASSET))) == ["s1"]
+    assert list(asyncio.run(open_dispatches(headend, None))) == ["s1", "s0"]

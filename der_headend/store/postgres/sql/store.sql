@@ -10,11 +10,11 @@ from pg_stat_activity
 where datname = current_database() and application_name = $1 and pid <> pg_backend_pid()
 order by address
 
+-- Of our tables alone: the database may be shared.
 -- name: partitions
-select p.inhrelid::regclass::text as name
-from pg_inherits as p
-join pg_class as c on c.oid = p.inhrelid
-where c.relkind = 'r'
+select inhrelid::regclass::text as name
+from pg_inherits
+where inhparent = any (array['telemetry', 'heartbeats', 'rollup_1m', 'rollup_5m']::regclass[])
 order by name
 
 -- name: drop_partitions

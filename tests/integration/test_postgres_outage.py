@@ -431,7 +431,7 @@ async def test_upkeep_on_a_connection_that_is_dead_holds_up_no_commit_for_long(
     server: PostgresServer, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("der_headend.store.postgres.rollups._WRITE_S", 1.0)
-    clock = ManualClock(datetime.now(UTC))
+    clock = ManualClock(datetime.now(UTC).replace(minute=10))  # no new partition is due ten minutes later
     with TcpProxy(server.port) as proxy:
         store = new_store(server.url(name, port=proxy.port), clock=clock)
         await store.open()

@@ -60,10 +60,11 @@ def measure(run: Run) -> None:
         with Sampled(_age_of_live_values(headend), every_s=0.2) as ages:
             taken_ms = target.until_active_ms(times=int(for_s / _EVERY_S), every_s=_EVERY_S)
         running.still_there()
+        agents = headend.sessions()
         dispatches.tell(run, taken_ms, "overloaded", p99_at_most=100)
         run.figure("age of live values, p99", percentile(ages.values, 0.99), "s", at_most=STALE_AFTER_S)
         after = running.ledger()
-    _tell_memory(run, memory_mib, memory, agents=headend.sessions())
+    _tell_memory(run, memory_mib, memory, agents=agents)
     run.detail("copies sent ahead", after["live_copies"], "frames")
     run.figure("generated meanwhile", after["samples_per_s"], "samples/s")
     run.detail("oldest unacknowledged sample", after["max_lag_s"], "s")

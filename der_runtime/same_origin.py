@@ -13,6 +13,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from der_core.problems import MEDIA_TYPE, problem
+
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _READS = {"GET", "HEAD", "OPTIONS"}
 """Harmless from elsewhere: without CORS headers the browser keeps the answer from the page."""
@@ -89,12 +91,4 @@ async def _unframed(send: Send, message: Message) -> None:
 
 
 def _problem(status: HTTPStatus, code: str, detail: str, field: str) -> JSONResponse:
-    content = {
-        "type": "about:blank",
-        "title": status.phrase,
-        "status": status.value,
-        "detail": detail,
-        "code": code,
-        "field": field,
-    }
-    return JSONResponse(content, status, media_type="application/problem+json")
+    return JSONResponse(problem(status, code, detail, field), status, media_type=MEDIA_TYPE)

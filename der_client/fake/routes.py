@@ -17,6 +17,8 @@ from der_client.fake.views import moment
 from der_core import __version__
 from der_core.errors import Conflict, DerError, NotFound, Rejected
 from der_core.lifecycle import FINAL_STATES
+from der_core.problems import MEDIA_TYPE
+from der_core.problems import problem as document
 
 T = TypeVar("T")
 Params = Mapping[str, str]
@@ -51,18 +53,10 @@ def problem(
     status: int, code: str, detail: str, field: str | None = None, *, retry_after_s: int | None = None
 ) -> httpx.Response:
     """An RFC 9457 answer."""
-    content = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
-        "code": code,
-        "field": field,
-    }
-    headers = {"content-type": "application/problem+json"}
+    headers = {"content-type": MEDIA_TYPE}
     if retry_after_s is not None:
         headers["Retry-After"] = str(retry_after_s)
-    return httpx.Response(status, json=content, headers=headers)
+    return httpx.Response(status, json=document(HTTPStatus(status), code, detail, field), headers=headers)
 
 
 def _routed(headend: Headend, request: httpx.Request) -> httpx.Response | Watch:

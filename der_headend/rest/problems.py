@@ -19,9 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from der_core.errors import Conflict, Defect, DerError, NotFound, Rejected, Unavailable
+from der_core.problems import MEDIA_TYPE, problem
 from der_runtime.logs import get_logger
-
-MEDIA_TYPE = "application/problem+json"
 
 _STATUS: Mapping[type[DerError], HTTPStatus] = {
     NotFound: HTTPStatus.NOT_FOUND,
@@ -65,14 +64,7 @@ class Answer:
 
     def response(self) -> JSONResponse:
         """The HTTP response."""
-        content = {
-            "type": "about:blank",
-            "title": self.status.phrase,
-            "status": self.status.value,
-            "detail": self.detail,
-            "code": self.code,
-            "field": self.field,
-        }
+        content = problem(self.status, self.code, self.detail, self.field)
         return JSONResponse(content, self.status, headers=self.headers, media_type=MEDIA_TYPE)
 
 

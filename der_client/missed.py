@@ -10,8 +10,14 @@ from der_client.models import Agent
 
 
 def unserved(gone: Iterable[Agent]) -> set[str]:
-    """The ids of the assets of agents that are gone; those that a connected agent serves are to be taken away."""
+    """The ids of the assets of agents that are gone; ``relieve`` takes away those that are served."""
     return {asset["id"] for agent in gone for asset in agent["assets"]}
+
+
+def relieve(unserved: set[str], agent: Agent) -> None:
+    """Take away the assets that an agent serves, if it is connected."""
+    if unserved and agent["connected"]:
+        unserved.difference_update(asset["id"] for asset in agent["assets"])
 
 
 def is_missed(gone: Agent, unserved: set[str]) -> bool:
@@ -24,6 +30,5 @@ def missed(agents: Sequence[Agent]) -> list[Agent]:
     gone = [agent for agent in agents if not agent["connected"]]
     left = unserved(gone)
     for agent in agents:
-        if left and agent["connected"]:
-            left.difference_update(asset["id"] for asset in agent["assets"])
+        relieve(left, agent)
     return [agent for agent in gone if is_missed(agent, left)]

@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from der_core.dispatch import Command, Dispatch
-from der_core.errors import Rejected
 from der_core.events import Event, Severity
 from der_core.lifecycle import State
 from der_core.packed import Ids
+from der_core.spans import check_span
 
 T = TypeVar("T")
 
@@ -195,11 +195,6 @@ class Journal(Protocol):
         ...
 
 
-def _check_range(start: datetime | None, end: datetime | None) -> None:
-    if start is not None and end is not None and start >= end:
-        raise Rejected("invalid_range", "start must be before end", field="start")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DispatchQuery:
     """Which dispatches, newest first.
@@ -217,7 +212,7 @@ class DispatchQuery:
     end: datetime | None = None
 
     def __post_init__(self) -> None:
-        _check_range(self.start, self.end)
+        check_span(self.start, self.end)
 
     def matches(self, dispatch: Dispatch) -> bool:
         """Whether a dispatch is one of those asked for, wherever in the list it stands."""
@@ -276,7 +271,7 @@ class EventQuery:
     end: datetime | None = None
 
     def __post_init__(self) -> None:
-        _check_range(self.start, self.end)
+        check_span(self.start, self.end)
 
     def matches(self, stored: StoredEvent) -> bool:
         """Whether an event is one of those asked for, wherever in the list it stands."""

@@ -12,6 +12,7 @@ import httpx
 from der_core.dispatch import MAX_DURATION_S
 from der_core.errors import Rejected
 from der_core.request import DispatchRequest
+from der_core.spans import check_span
 
 T = TypeVar("T")
 
@@ -105,8 +106,7 @@ def within(
         Rejected: ``invalid_value``, or ``invalid_range``: ``start`` is not before ``end``.
     """
     start, end = moment(params, "start"), moment(params, "end")
-    if start is not None and end is not None and start >= end:
-        raise Rejected("invalid_range", "start must be before end", field="start")
+    check_span(start, end)
     if start is None and end is None and default is not None:
         start, end = default
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from der_client.missed import is_missed, unserved
+from der_client.missed import is_missed, relieve, unserved
 from der_client.models import Agent
 from der_console import cells
 from der_console.cells import Cell
@@ -52,7 +52,7 @@ class AgentsFeed:
                 agents |= {id_: _same(self.agents.get(id_), agent) for id_, agent in some}
                 for _, agent in some:
                     sums.add(agent)
-            async for some in in_turns(found.items()):
+            async for some in in_turns(found.items() if sums.anyone_gone else ()):
                 for _, agent in some:
                     sums.relieve(agent)
             self.agents = agents
@@ -131,10 +131,14 @@ class AgentSums:
         if agent["software"]:
             self._software[agent["software"]] += 1
 
+    @property
+    def anyone_gone(self) -> bool:
+        """Whether one of those that were added is not connected."""
+        return bool(self._gone)
+
     def relieve(self, agent: Agent) -> None:
         """Once all are added, of each: whoever is gone and whose assets this one serves is not missed."""
-        if self._unserved and agent["connected"]:
-            self._unserved.difference_update(asset["id"] for asset in agent["assets"])
+        relieve(self._unserved, agent)
 
     def cells(self) -> Mapping[str, Cell]:
         """What is shown of them."""
